@@ -1,0 +1,172 @@
+import { messageOf } from "../errors.ts";
+import type { Delivery } from "./bus.ts";
+import type { Outcome } from "./delivery.ts";
+import { type Msg, toBusMessage } from "./nats_connection.ts";
+import type { NatsSession, Reception } from "./nats_session.ts";
+
+/** One delivery with its place in the stream. */
+export interface Pulled {
+  readonly delivery: Delivery;
+  readonly streamSeq: number;
+}
+
+export interface NatsPullOptions {
+  readonly session: NatsSession;
+  readonly stream: string;
+  readonly durable: string;
+  readonly ackWaitMs: number;
+  /** Messages fetched ahead at the most. */
+  readonly maxBatch: number;
+  readonly onPulled: (pulled: Pulled) => void;
+  readonly handle: (pulled: Pulled) => Promise<Outcome>;
+}
+
+const expiresMs = 20_000;
+const graceMs = 5000;
+const encoder = new TextEncoder();
+const command = {
+  done: encoder.encode("+ACK"),
+  working: encoder.encode("+WPI"),
+  again: encoder.encode("-NAK"),
+  never: encoder.encode("+TERM given up"),
+};
+
+/**
+ * Fetches the messages of one durable consumer over one connection and has them handled one at a time.
+ * It fetches one message first and more only while they go well: a message that ends the process at each attempt
+ * must not use up the attempts of those fetched together with it.
+ */
+export class NatsPull {
+  readonly #options: NatsPullOptions;
+  readonly #inbox: string;
+  readonly #reception: Reception;
+  readonly #ended = Promise.withResolvers<string>();
+  readonly #working: ReturnType<typeof setInterval>;
+  #waiting: Msg[] = [];
+  #inHand: Msg | undefined;
+  #batch = 1;
+  #outstanding = 0;
+  /** Whether something came in this fetch, and nothing went wrong with it. */
+  #went: "nothing" | "well" | "badly" = "nothing";
+  #deadline: ReturnType<typeof setTimeout> | undefined;
+  #over = false;
+  #idle: (() => void) | undefined;
+
+  constructor(options: NatsPullOptions) {
+    this.#options = options;
+    const { session, ackWaitMs } = options;
+    this.#inbox = session.newInbox();
+    this.#reception = session.receive(this.#inbox, {}, (message) => this.#received(message));
+    this.#working = setInterval(() => this.#stillWorking(), Math.max(50, ackWaitMs / 3));
+    session.ended.addEventListener("abort", this.#onSessionEnded, { once: true });
+    this.#fetch();
+  }
+
+  /** Resolves with the reason when no further message will come. */
+  get ended(): Promise<string> {
+    return this.#ended.promise;
+  }
+
+  /** Gives back what waits and resolves when the message in hand is done. */
+  async stop(): Promise<void> {
+    this.#end("stopped");
+    if (this.#inHand) await new Promise<void>((resolve) => this.#idle = resolve);
+  }
+
+  readonly #onSessionEnded = () => this.#end("the connection ended");
+
+  #fetch(): void {
+    if (this.#went === "well") this.#batch = Math.min(this.#batch * 2, this.#options.maxBatch);
+    if (this.#went === "badly") this.#batch = 1;
+    this.#went = "nothing";
+    this.#outstanding = this.#batch;
+    const { session, stream, durable } = this.#options;
+    const request = JSON.stringify({ batch: this.#batch, expires: expiresMs * 1_000_000 });
+    this.#deadline = setTimeout(() => this.#end("the server does not answer"), expiresMs + graceMs);
+    try {
+      session.send(`$JS.API.CONSUMER.MSG.NEXT.${stream}.${durable}`, encoder.encode(request), {
+        reply: this.#inbox,
+      });
+    } catch (error) {
+      this.#end(messageOf(error));
+    }
+  }
+
+  #received(message: Msg): void {
+    if (!message.reply?.startsWith("$JS.ACK.")) return this.#fetchEnded(message);
+    if (this.#over) return this.#answer(message, command.again);
+    if (--this.#outstanding === 0) clearTimeout(this.#deadline);
+    this.#waiting.push(message);
+    if (!this.#inHand) void this.#work();
+  }
+
+  /** The server tells that a fetch is over: because its time is up, or because something happened to the consumer. */
+  #fetchEnded(status: Msg): void {
+    if (this.#over) return;
+    const code = status.headers?.code ?? 0;
+    if (code === 100) return;
+    if (code !== 404 && code !== 408) return this.#end(status.headers?.description || `status ${code}`);
+    clearTimeout(this.#deadline);
+    this.#outstanding = 0;
+    if (!this.#inHand) this.#fetch();
+  }
+
+  async #work(): Promise<void> {
+    for (this.#next(); this.#inHand !== undefined; this.#next()) {
+      const message = this.#inHand;
+      const pulled = read(message);
+      this.#options.onPulled(pulled);
+      const outcome = await this.#options.handle(pulled);
+      this.#settle(message, outcome);
+      const fine = outcome.kind === "handled" && pulled.delivery.attempt === 1;
+      if (this.#went !== "badly") this.#went = fine ? "well" : "badly";
+    }
+    this.#idle?.();
+    if (!this.#over && this.#outstanding === 0) this.#fetch();
+  }
+
+  #next(): void {
+    this.#inHand = this.#waiting.shift();
+  }
+
+  #settle(message: Msg, outcome: Outcome): void {
+    if (outcome.kind === "handled") return this.#answer(message, command.done);
+    if (outcome.kind === "given_up") return this.#answer(message, command.never);
+    const delay = Math.round(outcome.delayMs * 1_000_000);
+    this.#answer(message, delay === 0 ? command.again : encoder.encode(`-NAK ${JSON.stringify({ delay })}`));
+  }
+
+  #stillWorking(): void {
+    if (this.#inHand) this.#answer(this.#inHand, command.working);
+    for (const message of this.#waiting) this.#answer(message, command.working);
+  }
+
+  #answer(message: Msg, answer: Uint8Array): void {
+    try {
+      this.#options.session.send(message.reply ?? "", answer);
+    } catch {
+      // The connection is gone and with it the answer: the server delivers the message again.
+    }
+  }
+
+  #end(reason: string): void {
+    if (this.#over) return;
+    this.#over = true;
+    clearTimeout(this.#deadline);
+    clearInterval(this.#working);
+    const { session } = this.#options;
+    session.ended.removeEventListener("abort", this.#onSessionEnded);
+    if (!session.ended.aborted) this.#reception.stop();
+    for (const message of this.#waiting.splice(0)) this.#answer(message, command.again);
+    this.#ended.resolve(reason);
+  }
+}
+
+/** How often it was delivered and its sequence stand in the subject for its acknowledgement. */
+function read(message: Msg): Pulled {
+  const tokens = message.reply?.split(".") ?? [];
+  // $JS.ACK[.domain.account].stream.consumer.deliveries.stream_seq.…
+  const first = tokens.length > 9 ? 6 : 4;
+  const delivery = { ...toBusMessage(message), attempt: Number(tokens[first]) };
+  return { delivery, streamSeq: Number(tokens[first + 1]) };
+}

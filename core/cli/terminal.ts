@@ -1,0 +1,76 @@
+import { fstatSync, writeSync } from "node:fs";
+import process from "node:process";
+import { isatty } from "node:tty";
+import { styleText } from "node:util";
+
+/** A style of `styleText` from node:util. */
+export type Style = "bold" | "dim" | "red" | "green" | "yellow" | "cyan";
+
+/** Where a command reads and writes. */
+export interface Terminal {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Columns of the terminal; undefined where standard output is a pipe or a file. */
+  readonly width: number | undefined;
+  /** Aborted with an `Interruption` by SIGINT and SIGTERM, with the error itself by an unexpected one. */
+  readonly interrupted: AbortSignal;
+  /** Writes a line to standard output. Throws an EPIPE error where nobody reads it any more. */
+  print(line: string): void;
+  /** Writes a line to standard error, where remarks do not disturb a script. */
+  note(line: string): void;
+  /** The text in that style, or as it is where colours are not wanted. */
+  paint(style: Style, text: string): string;
+  /** Standard input is a pipe or a file, so that somebody means to tell us something. */
+  readonly fed: boolean;
+  /** Chunks of standard input. */
+  input(): AsyncIterable<Uint8Array>;
+}
+
+/** The terminal of this process. Colours only on a terminal, and not under `NO_COLOR` or `TERM=dumb`. */
+export function processTerminal(interrupted: AbortSignal): Terminal {
+  const { env } = process;
+  const onTerminal = isatty(1);
+  const colours = onTerminal && !env.NO_COLOR && env.TERM !== "dumb";
+  return {
+    env,
+    width: onTerminal ? process.stdout.columns || 80 : undefined,
+    interrupted,
+    print: (line) => writeAll(1, line + "\n"),
+    note: (line) => {
+      try {
+        writeAll(2, line + "\n");
+      } catch {
+        // Nobody reads our remarks; the work itself goes on.
+      }
+    },
+    paint: (style, text) => colours ? styleText(style, text, { validateStream: false }) : text,
+    fed: hasInput(),
+    input: () => process.stdin,
+  };
+}
+
+/** Whether the error says that the reader of our output has gone (`| head`). */
+export function isBrokenPipe(error: unknown): boolean {
+  return error instanceof Error && (error as NodeJS.ErrnoException).code === "EPIPE";
+}
+
+function hasInput(): boolean {
+  try {
+    const input = fstatSync(0);
+    return input.isFIFO() || input.isFile();
+  } catch {
+    return false; // closed
+  }
+}
+
+// Synchronous, so that nothing is cut off when the process exits and a slow reader slows us down.
+function writeAll(descriptor: 1 | 2, text: string): void {
+  const bytes = new TextEncoder().encode(text);
+  for (let written = 0; written < bytes.length;) {
+    try {
+      written += writeSync(descriptor, bytes, written);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "EAGAIN") throw error;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2);
+    }
+  }
+}

@@ -1,0 +1,245 @@
+import { trace } from "@opentelemetry/api";
+import type { Clock } from "../clock.ts";
+import { withContext } from "../context.ts";
+import { Problem } from "../errors.ts";
+import type { Logger } from "../log.ts";
+import type { TrustedProxies } from "./address.ts";
+import type { Authenticator } from "./authenticator.ts";
+import { correlationIdOf, traceparentOf, traceparentOfSpan } from "./correlation.ts";
+import type { Deadlines } from "./deadlines.ts";
+import { Exchange, type ExchangeShared } from "./exchange.ts";
+import type { HostGuard } from "./host_guard.ts";
+import { leave, type Route } from "./mount.ts";
+import type { Mounts } from "./mounts.ts";
+import { problemOf, problemResponse } from "./problem.ts";
+import { finish, preflightResponse } from "./response_headers.ts";
+import { notFound, type RouteTable } from "./route_table.ts";
+import type { RequestHandler } from "./serve.ts";
+
+/** One answered request, for the metrics. */
+export interface HttpObservation {
+  readonly method: string;
+  /** Template such as `/api/keys/{id}`; undefined where no route matched. */
+  readonly route?: string | undefined;
+  readonly status: number;
+  /** Until the answer began. */
+  readonly seconds: number;
+}
+
+export interface EdgeOptions {
+  readonly shared: ExchangeShared;
+  readonly guard: HostGuard;
+  readonly proxies: TrustedProxies;
+  readonly authenticator: Authenticator;
+  readonly mounts: Mounts;
+  readonly deadlines: Deadlines;
+  readonly observe: (observation: HttpObservation) => void;
+  readonly log: Logger;
+  readonly clock: Clock;
+}
+
+/**
+ * Everything that happens around a request handler, as one function rather than a chain of middleware: it costs two or
+ * three microseconds, and stays synchronous where the handler is.
+ */
+export class Edge {
+  readonly #options: EdgeOptions;
+
+  constructor(options: EdgeOptions) {
+    this.#options = options;
+  }
+
+  /** Answers one request; never throws or rejects. */
+  readonly handle: RequestHandler = (request, peer) => {
+    const { shared, proxies, clock } = this.#options;
+    const { headers } = request;
+    const exchange = new Exchange(request, {
+      shared,
+      remoteAddress: proxies.client(peer, headers),
+      correlationId: correlationIdOf(headers.get("x-correlation-id")),
+      nowMs: clock.monotonic(),
+    });
+    try {
+      const answer = this.#answer(request, exchange);
+      if (!(answer instanceof Promise)) return this.#finish(answer, exchange);
+      return answer.then(
+        (response) => this.#finish(response, exchange),
+        (error) => this.#finish(failureResponse(error, exchange), exchange),
+      );
+    } catch (error) {
+      return this.#finish(failureResponse(error, exchange), exchange);
+    }
+  };
+
+  #answer(request: Request, exchange: Exchange): Response | Promise<Response> {
+    if (this.#refuseForeign(exchange)) return preflightResponse();
+    const { mounts, authenticator } = this.#options;
+    const { table } = mounts;
+    const path = table.app.getPath(request);
+    const route = table.find(exchange.method, path);
+    exchange.route = route;
+    if (route?.policy.open) {
+      authenticator.admitAnonymous(exchange);
+      return this.#dispatch(request, { exchange, route, table });
+    }
+    const decision = authenticator.decide(exchange, route?.policy);
+    if (decision instanceof Promise) {
+      return decision.then((principal) => {
+        if (table !== mounts.table) return this.#answer(request, exchange); // a plugin came or went meanwhile
+        exchange.principal = principal;
+        return route ? this.#dispatch(request, { exchange, route, table }) : this.#unmatched(path, exchange);
+      });
+    }
+    exchange.principal = decision;
+    return route ? this.#dispatch(request, { exchange, route, table }) : this.#unmatched(path, exchange);
+  }
+
+  /** Throws Problem 400, 403 or 421 for what a foreign web page may have sent; true for an allowed page's preflight. */
+  #refuseForeign(exchange: Exchange): boolean {
+    const { guard } = this.#options;
+    const { headers, url } = exchange;
+    const host = headers.get("host");
+    if (host === null || !guard.allowsHost(host)) throw hostNotAllowed(host);
+    if (url.includes("%00")) {
+      throw new Problem(400, "invalid_url", { detail: "The URL holds a NUL character" });
+    }
+    const origin = headers.get("origin");
+    if (origin === null) return false;
+    const judgement = guard.judgeOrigin(origin, host);
+    if (judgement === "foreign") {
+      throw new Problem(403, "origin_not_allowed", {
+        detail: `Pages of ${
+          origin.slice(0, 200)
+        } may not call this agent; http.allowed_origins lists who may`,
+      });
+    }
+    if (judgement === "listed") exchange.listedOrigin = origin;
+    return judgement === "listed" && exchange.method === "OPTIONS" &&
+      headers.has("access-control-request-method");
+  }
+
+  #dispatch(
+    request: Request,
+    { exchange, route, table }: { exchange: Exchange; route: Route; table: RouteTable },
+  ): Response | Promise<Response> {
+    const { correlationId, principal, headers } = exchange;
+    const span = trace.getActiveSpan();
+    if (span) {
+      span.updateName(`${exchange.method} ${route.template}`);
+      span.setAttribute("http.route", route.template);
+    }
+    const traceparent = span ? traceparentOfSpan(span) : traceparentOf(headers.get("traceparent"));
+    const { mount } = route;
+    mount.inHand++;
+    let answer: Response | Promise<Response>;
+    try {
+      answer = withContext(
+        { correlationId, traceparent, principal },
+        () => table.app.fetch(request, exchange),
+      );
+    } catch (error) {
+      leave(mount);
+      throw error;
+    }
+    if (answer instanceof Promise) return this.#bounded(answer, exchange, route);
+    leave(mount);
+    return answer;
+  }
+
+  /** The answer, or a rejection when it does not begin in time; the handler then goes on without anybody listening. */
+  #bounded(answer: Promise<Response>, exchange: Exchange, { mount }: Route): Promise<Response> {
+    return new Promise((resolve, reject) => {
+      let late = false;
+      const inTime = this.#options.deadlines.start(() => {
+        late = true;
+        reject(timedOut(exchange));
+      });
+      const done = () => {
+        inTime();
+        leave(mount);
+      };
+      answer.then((response) => {
+        done();
+        if (late) response.body?.cancel().catch(() => {}); // nobody will read it
+        else resolve(response);
+      }, (error) => {
+        done();
+        reject(error);
+      });
+    });
+  }
+
+  #unmatched(path: string, { method }: Exchange): Response {
+    const stopped = this.#options.mounts.stoppedProblem(path);
+    if (stopped) throw stopped;
+    const allow = this.#options.mounts.table.methodsOf(path);
+    if (allow.length === 0) throw notFound(path);
+    if (method === "OPTIONS") {
+      return new Response(null, { status: 204, headers: { allow: allow.join(", ") } });
+    }
+    throw new Problem(405, "method_not_allowed", {
+      detail: `${path.slice(0, 200)} does not take ${method.slice(0, 20)}; it takes ${allow.join(", ")}`,
+      extras: { allow },
+    });
+  }
+
+  #finish(response: Response, exchange: Exchange): Response {
+    const { observe, log, clock } = this.#options;
+    const finished = response.status === 101 ? response : finish(response, exchange);
+    const { method, route, correlationId, error } = exchange;
+    const { status } = finished;
+    const seconds = (clock.monotonic() - exchange.nowMs) / 1000;
+    observe({ method, route: route?.template, status, seconds });
+    if (error !== undefined && status >= 500) {
+      log[status === 500 ? "error" : "warn"]("a request failed", {
+        ...accessOf(exchange, { status, seconds }),
+        error,
+        correlation_id: correlationId,
+      });
+    } else {log.debug("request", {
+        ...accessOf(exchange, { status, seconds }),
+        correlation_id: correlationId,
+      });}
+    return finished;
+  }
+}
+
+/** Turns what a handler or the edge threw into an answer, and keeps it for the log. */
+export function failureResponse(error: unknown, exchange: Failing): Response {
+  exchange.error = error;
+  return problemResponse(problemOf(error), exchange.correlationId);
+}
+
+/** What is noted of a request that failed. */
+export interface Failing {
+  error: unknown;
+  readonly correlationId: string;
+}
+
+function accessOf(exchange: Exchange, { status, seconds }: { status: number; seconds: number }): object {
+  const { method, url, remoteAddress, principal } = exchange;
+  const path = url.slice(url.indexOf("/", 8)).split("?", 1)[0]; // no query: it may hold a ticket
+  return {
+    method,
+    path,
+    status,
+    ms: Math.round(seconds * 1e6) / 1e3,
+    remote: remoteAddress,
+    key: principal?.keyId,
+  };
+}
+
+function hostNotAllowed(host: string | null): Problem {
+  if (host === null) return new Problem(400, "host_not_allowed", { detail: "The request names no host" });
+  return new Problem(421, "host_not_allowed", {
+    detail: `This agent does not answer to the host ${
+      host.slice(0, 200)
+    }; http.allowed_hosts lists further names`,
+  });
+}
+
+function timedOut({ receivingBody }: Exchange): Problem {
+  return receivingBody
+    ? new Problem(408, "body_timeout", { detail: "The body did not arrive in time" })
+    : new Problem(503, "timeout", { detail: "The answer took too long and was given up; try again later" });
+}

@@ -1,0 +1,150 @@
+import type { OpenAPIHono } from "@hono/zod-openapi";
+import type { BusStatus } from "../bus/bus.ts";
+import type { Clock } from "../clock.ts";
+import type { HealthChecks } from "../health.ts";
+import type { Logger } from "../log.ts";
+import type { Node } from "../plugin.ts";
+import type { Storage } from "../storage/storage.ts";
+import { TrustedProxies } from "./address.ts";
+import { ensureAdminKey } from "./admin_key.ts";
+import { Authenticator } from "./authenticator.ts";
+import { Deadlines } from "./deadlines.ts";
+import { Edge, failureResponse, type HttpObservation } from "./edge.ts";
+import type { HttpEnv } from "./env.ts";
+import { healthRoutes } from "./health_routes.ts";
+import { HostGuard } from "./host_guard.ts";
+import { KeyRing } from "./key_ring.ts";
+import { keyRoutes } from "./key_routes.ts";
+import { KeyStore } from "./key_store.ts";
+import type { Mountable } from "./mount.ts";
+import { Mounts } from "./mounts.ts";
+import { newApp } from "./new_app.ts";
+import { referenceRoutes } from "./reference_routes.ts";
+import { type Listening, OpenSockets, serve } from "./serve.ts";
+import type { HttpSettings } from "./settings.ts";
+import { TicketBox } from "./ticket_box.ts";
+import type { Tickets } from "./tickets.ts";
+
+/** How long streams and WebSockets get to end by themselves once the server closes. */
+const streamGraceMs = 1000;
+
+export interface HttpOptions {
+  readonly settings: HttpSettings;
+  readonly node: Node;
+  readonly storage: Storage;
+  readonly health: HealthChecks;
+  readonly busStatus: () => BusStatus;
+  /** Told of every answered request. */
+  readonly observe: (observation: HttpObservation) => void;
+  readonly log: Logger;
+  readonly clock: Clock;
+}
+
+/** The HTTP side of the agent: plugins mount their routes on it, everything around them is its own. */
+export interface HttpServer {
+  /** Absolute path of the file that holds the admin key. */
+  readonly adminKeyFile: string;
+  readonly tickets: Tickets;
+  /** An app for `mount`, with the answers to faulty requests built in. */
+  newApp(): OpenAPIHono<HttpEnv>;
+  /**
+   * Serves the app's routes from now on. The returned function ends that: later requests get 503 `plugin_stopped`, and
+   * it resolves when the requests in hand have their answers, after 5 s at the most. Throws where two parts claim the
+   * same paths, and where a route is outside of its prefixes or not described.
+   */
+  mount(part: Mountable): () => Promise<void>;
+  /** Opens the doors. Rejects with ConfigurationError where the address cannot be had. */
+  listen(): Promise<{ url: string }>;
+  /** `/health/ready` says no from now on, so that load balancers look elsewhere. */
+  stopping(): void;
+  /** Takes nothing new, drains (bounded), ends streams and WebSockets. Safe to call twice. */
+  close(): Promise<void>;
+}
+
+/** Makes keys and routes ready; nothing listens before `listen`. */
+export async function openHttp(options: HttpOptions): Promise<HttpServer> {
+  const { settings, node, storage, health, busStatus, observe, log, clock } = options;
+  const store = await KeyStore.open(storage);
+  const keys = new KeyRing({ store, clock, log });
+  await keys.read();
+  const adminKeyFile = await ensureAdminKey({
+    dataDir: node.dataDir,
+    nodeId: node.id,
+    ring: keys,
+    store,
+    clock,
+    log,
+  });
+  const tickets = new TicketBox({ clock, isLive: (id) => keys.isLive(id) });
+  const mounts = new Mounts({ onError: failureResponse, version: node.version });
+  const closing = new AbortController();
+  const sockets = new OpenSockets((error) => log.error("a WebSocket handler failed", { error }));
+  const deadlines = new Deadlines(settings.request_timeout);
+  let listening: Listening | undefined;
+  let ready = false;
+  mounts.add({
+    name: "health",
+    prefixes: ["/health"],
+    bare: true,
+    app: healthRoutes({ health, busStatus, isReady: () => ready }),
+  });
+  mounts.add({ name: "keys", prefixes: ["/api/keys"], app: keyRoutes({ ring: keys, store, clock }) });
+  mounts.add({
+    name: "reference",
+    prefixes: ["/openapi.json", "/docs"],
+    bare: true,
+    app: referenceRoutes(() => mounts.description),
+  });
+  const edge = new Edge({
+    shared: { keys, sockets, closing: closing.signal, maxBodyBytes: settings.max_body },
+    guard: new HostGuard({
+      boundHost: settings.host,
+      allowedHosts: settings.allowed_hosts,
+      allowedOrigins: settings.allowed_origins,
+    }),
+    proxies: new TrustedProxies(settings.trusted_proxies),
+    authenticator: new Authenticator({ keys, tickets, limits: settings.rate_limits }),
+    mounts,
+    deadlines,
+    observe,
+    log,
+    clock,
+  });
+  let closed: Promise<void> | undefined;
+  const close = async () => {
+    ready = false;
+    closing.abort(new Error("The HTTP server is closing"));
+    if (listening) await drain(listening, { mounts, sockets });
+    deadlines.close();
+    await keys.close();
+  };
+  return {
+    adminKeyFile,
+    tickets,
+    newApp,
+    mount: (part) => mounts.add(part),
+    listen: async () => {
+      listening = await serve({ host: settings.host, port: settings.port, handler: edge.handle });
+      ready = true;
+      return { url: listening.url };
+    },
+    stopping: () => ready = false,
+    close: () => closed ??= close(),
+  };
+}
+
+/** Requests in hand first (each mount waits up to 5 s), then streams and sockets, then whatever is left is cut. */
+async function drain(
+  listening: Listening,
+  { mounts, sockets }: { mounts: Mounts; sockets: OpenSockets },
+): Promise<void> {
+  const drained = listening.drained();
+  await mounts.idle();
+  await sockets.close(streamGraceMs);
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<"late">((resolve) => timer = setTimeout(() => resolve("late"), streamGraceMs));
+  const isLate = await Promise.race([drained, late]) === "late";
+  clearTimeout(timer);
+  if (isLate) listening.cut();
+  await drained;
+}

@@ -1,0 +1,80 @@
+import type { OpenAPIHono } from "@hono/zod-openapi";
+import type { HttpEnv } from "./env.ts";
+import { defaultSecurity, type Policy, policyOf, type SecurityRequirement } from "./policy.ts";
+
+/** What a part of the agent serves. */
+export interface Mountable {
+  /** Plugin or kernel part, for error messages. */
+  readonly name: string;
+  /** Paths it owns, such as `/api/events`: these and everything below. */
+  readonly prefixes: readonly string[];
+  readonly app: OpenAPIHono<HttpEnv>;
+  /** Its handlers use neither body nor `c.get(...)`, and so need nothing before them. */
+  readonly bare?: boolean;
+}
+
+/** One described route. */
+export interface Route {
+  readonly method: string;
+  /** In the form of OpenAPI, such as `/api/keys/{id}`. */
+  readonly template: string;
+  readonly policy: Policy;
+  /** Largest body in bytes, where the route says so itself (`x-max-body`). */
+  readonly maxBodyBytes: number | undefined;
+  readonly mount: Mount;
+}
+
+/** A mounted part: its routes, checked, and the requests it has in hand. */
+export interface Mount extends Mountable {
+  /** By `METHOD /path/:parameter`, as the router has it. */
+  readonly routes: ReadonlyMap<string, Route>;
+  /** Requests whose answer has not begun yet. */
+  inHand: number;
+  /** Called when `inHand` comes down to zero. */
+  onIdle: (() => void) | undefined;
+}
+
+/**
+ * Reads what an app declares. Throws where a route lies outside of its prefixes, is not described by `createRoute`, or
+ * asks for a security that we do not know: a route nobody decided about must not be served.
+ */
+export function createMount({ name, prefixes, app, bare = false }: Mountable): Mount {
+  const fail = (state: string): never => {
+    throw new Error(`Cannot mount "${name}": ${state}`);
+  };
+  for (const prefix of prefixes) {
+    if (!/^(\/[A-Za-z0-9._~-]+)+$/.test(prefix)) fail(`"${prefix}" is no prefix such as /api/events`);
+  }
+  const routes = new Map<string, Route>();
+  const mount: Mount = { name, prefixes, app, bare, routes, inHand: 0, onIdle: undefined };
+  for (const definition of app.openAPIRegistry.definitions) {
+    if (definition.type !== "route") continue;
+    const method = definition.route.method.toUpperCase();
+    const template = definition.route.path;
+    const path = template.replaceAll(/\/{(.+?)}/g, "/:$1");
+    const security = (definition.route.security ?? defaultSecurity(method)) as SecurityRequirement[];
+    const maxBody: unknown = definition.route["x-max-body"];
+    const maxBodyBytes = typeof maxBody === "number" ? maxBody : undefined;
+    routes.set(`${method} ${path}`, { method, template, policy: policyOf(security), maxBodyBytes, mount });
+  }
+  for (const { method, path } of app.routes) {
+    if (!prefixes.some((prefix) => isBelow(path, prefix))) {
+      fail(`${method} ${path} lies outside of ${prefixes.join(", ") || "its prefixes (none)"}`);
+    }
+    if (method !== "ALL" && !routes.has(`${method} ${path}`)) {
+      fail(`${method} ${path} is not described; declare it with app.openapi(createRoute({...}), handler)`);
+    }
+  }
+  app.router.match("GET", "/"); // from now on the router refuses new routes, which would not be served anyway
+  return mount;
+}
+
+/** Notes that one request of a mount has its answer. */
+export function leave(mount: Mount): void {
+  if (--mount.inHand === 0) mount.onIdle?.();
+}
+
+/** Whether `path` is `prefix` or lies below it. */
+export function isBelow(path: string, prefix: string): boolean {
+  return path.startsWith(prefix) && (path.length === prefix.length || path[prefix.length] === "/");
+}

@@ -1,0 +1,169 @@
+import type { Context } from "hono";
+import { ConfigurationError, messageOf, Problem } from "../errors.ts";
+import { currentContext, withContext } from "../context.ts";
+import type { HttpEnv } from "./env.ts";
+
+/** Largest text or binary message taken from a WebSocket client, in bytes. */
+const maxMessageBytes = 1024 ** 2;
+
+/** Answers one request; `remoteAddress` is the peer's, as the socket tells it. */
+export type RequestHandler = (request: Request, remoteAddress: string) => Response | Promise<Response>;
+
+export interface ServeOptions {
+  readonly host: string;
+  /** 0 = any free one. */
+  readonly port: number;
+  readonly handler: RequestHandler;
+}
+
+/** A listening server. */
+export interface Listening {
+  /** Where this machine reaches it, such as `http://127.0.0.1:9000`. */
+  readonly url: string;
+  /** Takes no new connection; resolves when the last request, its stream included, has ended. */
+  drained(): Promise<void>;
+  /** Cuts every connection that is left. */
+  cut(): void;
+}
+
+/** Listens. Rejects with ConfigurationError where the address or port cannot be had. */
+// deno-lint-ignore require-await -- other runtimes only know asynchronously whether they listen
+export async function serve({ host, port, handler }: ServeOptions): Promise<Listening> {
+  const abort = new AbortController();
+  const hostname = host.replace(/^\[(.*)\]$/, "$1");
+  let server: Deno.HttpServer<Deno.NetAddr>;
+  try {
+    server = Deno.serve(
+      { hostname, port, signal: abort.signal, onListen: () => {} },
+      (request, { remoteAddr }) => handler(request, remoteAddr.hostname),
+    );
+  } catch (error) {
+    const taken = error instanceof Deno.errors.AddrInUse;
+    const advice = taken
+      ? "the port is in use; stop what uses it or set another http.port"
+      : messageOf(error);
+    throw new ConfigurationError([`Cannot listen on "${host}:${port}": ${advice}`], { cause: error });
+  }
+  const reachable = hostname === "0.0.0.0" ? "127.0.0.1" : hostname === "::" ? "::1" : server.addr.hostname;
+  const bracketed = reachable.includes(":") ? `[${reachable}]` : reachable;
+  return {
+    url: `http://${bracketed}:${server.addr.port}`,
+    drained: () => server.shutdown(),
+    cut: () => abort.abort(),
+  };
+}
+
+/** A WebSocket connection, seen from the server. */
+export interface Socket {
+  /** Sends text, or nothing where the connection is no longer open. */
+  send(text: string): void;
+  /** Bytes handed to `send` that have not left yet. */
+  readonly bufferedAmount: number;
+  /** As in the browser: 0 connecting, 1 open, 2 closing, 3 closed. */
+  readonly readyState: number;
+  /** Says goodbye; `code` is 1000 or 3000–4999, or another of RFC 6455 that a server may send. */
+  close(code?: number, reason?: string): void;
+}
+
+/**
+ * What to do with a connection; runs in the context (correlation id, principal) of the request that opened it.
+ * A handler that throws or rejects is logged and ends the connection (1011).
+ */
+export interface SocketHandlers {
+  onOpen?(socket: Socket): unknown;
+  onMessage?(data: string | Uint8Array, socket: Socket): unknown;
+  /** Always the last call. */
+  onClose?(event: { readonly code: number; readonly reason: string }): unknown;
+  /** The connection broke; `onClose` follows. */
+  onError?(error: unknown): unknown;
+}
+
+/** The WebSocket connections of one server. */
+export class OpenSockets {
+  readonly #open = new Set<WebSocket>();
+  #onEmpty: (() => void) | undefined;
+  /** Told of what a handler threw. */
+  readonly onHandlerError: (error: unknown) => void;
+
+  constructor(onHandlerError: (error: unknown) => void) {
+    this.onHandlerError = onHandlerError;
+  }
+
+  get size(): number {
+    return this.#open.size;
+  }
+
+  add(socket: WebSocket): void {
+    this.#open.add(socket);
+  }
+
+  delete(socket: WebSocket): void {
+    this.#open.delete(socket);
+    if (this.#open.size === 0) this.#onEmpty?.();
+  }
+
+  /** Says goodbye (1001) to all of them and waits, `timeoutMs` at the most, until they are gone. */
+  async close(timeoutMs: number): Promise<void> {
+    for (const socket of this.#open) closeSocket(socket, { code: 1001, reason: "the agent is stopping" });
+    if (this.#open.size === 0) return;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    await new Promise<void>((resolve) => {
+      this.#onEmpty = resolve;
+      timer = setTimeout(resolve, timeoutMs);
+    });
+    clearTimeout(timer);
+  }
+}
+
+/** Turns the request into a WebSocket; return the response as it is. Throws Problem 426 where none was asked for. */
+export function upgradeWebSocket(c: Context<HttpEnv>, handlers: SocketHandlers): Response {
+  if (c.req.header("upgrade")?.toLowerCase() !== "websocket") {
+    throw new Problem(426, "upgrade_required", {
+      detail: "This is a WebSocket: connect with ws:// and an upgrade",
+    });
+  }
+  const { socket: raw, response } = Deno.upgradeWebSocket(c.req.raw);
+  raw.binaryType = "arraybuffer";
+  const { sockets } = c.env;
+  const context = currentContext();
+  const failed = (error: unknown) => {
+    sockets.onHandlerError(error);
+    closeSocket(raw, { code: 1011, reason: "internal error" });
+  };
+  const run = async (work: () => unknown) => {
+    try {
+      await (context ? withContext(context, work) : work());
+    } catch (error) {
+      if (context) withContext(context, () => failed(error));
+      else failed(error);
+    }
+  };
+  const socket: Socket = {
+    send: (text) => raw.readyState === WebSocket.OPEN && raw.send(text),
+    get bufferedAmount() {
+      return raw.bufferedAmount;
+    },
+    get readyState() {
+      return raw.readyState;
+    },
+    close: (code = 1000, reason = "") => closeSocket(raw, { code, reason }),
+  };
+  sockets.add(raw);
+  raw.onopen = () => run(() => handlers.onOpen?.(socket));
+  raw.onmessage = ({ data }: MessageEvent<string | ArrayBuffer>) => {
+    const size = typeof data === "string" ? data.length : data.byteLength;
+    if (size > maxMessageBytes) return socket.close(1009, "message too large");
+    run(() => handlers.onMessage?.(typeof data === "string" ? data : new Uint8Array(data), socket));
+  };
+  raw.onerror = (event) => run(() => handlers.onError?.(event instanceof ErrorEvent ? event.error : event));
+  raw.onclose = ({ code, reason }) => {
+    sockets.delete(raw);
+    run(() => handlers.onClose?.({ code, reason }));
+  };
+  return response;
+}
+
+function closeSocket(socket: WebSocket, { code, reason }: { code: number; reason: string }): void {
+  if (socket.readyState >= WebSocket.CLOSING) return;
+  socket.close(code, reason);
+}

@@ -1,0 +1,174 @@
+import type { Bus } from "./bus/bus.ts";
+import { openBus } from "./bus/open_bus.ts";
+import { type Clock, systemClock, timestamp } from "./clock.ts";
+import type { Configuration } from "./config/load_config.ts";
+import { HealthChecks } from "./health.ts";
+import { type HttpServer, openHttp } from "./http/http_server.ts";
+import { declareKernelMetrics } from "./kernel_metrics.ts";
+import type { Logger } from "./log.ts";
+import { Metrics } from "./metrics.ts";
+import { identify } from "./node.ts";
+import { lockDataDir } from "./node_lock.ts";
+import type { Node, Plugin } from "./plugin.ts";
+import { PluginHost, type Shared } from "./plugin_host.ts";
+import { Publisher } from "./publisher.ts";
+import { QueryDesk } from "./query_desk.ts";
+import { openStorage } from "./storage/open_storage.ts";
+import type { Storage } from "./storage/storage.ts";
+
+export interface KernelOptions {
+  readonly configuration: Configuration;
+  readonly log: Logger;
+  readonly clock?: Clock;
+}
+
+/** A running agent. */
+export interface Kernel {
+  readonly node: Node;
+  /** Where HTTP answers, such as `http://127.0.0.1:9000`. */
+  readonly url: string;
+  /** File that holds the admin key of this host. */
+  readonly adminKeyFile: string;
+  /** Drains and stops everything, in the reverse order of its start. Safe to call twice. */
+  stop(): Promise<void>;
+  /** Stops one plugin while the others keep serving. Rejects where it does not run. */
+  stopPlugin(name: string): Promise<void>;
+  /** Starts one configured plugin that is stopped. */
+  startPlugin(name: string): Promise<void>;
+}
+
+/**
+ * Boots an agent: storage and bus, migrations, every plugin's `start`, then the doors, HTTP last.
+ * Rejects with ConfigurationError for what the operator has to mend; whatever was opened is closed again first.
+ */
+export async function startKernel(options: KernelOptions): Promise<Kernel> {
+  await using opened = new AsyncDisposableStack();
+  const { configuration, log } = options;
+  const { shared, http } = await openShared(options, opened);
+  const running = new Map<string, PluginHost>();
+  opened.defer(() => stopHosts([...running.values()]));
+  const entries = new Map(configuration.plugins.map((entry) => [entry.plugin.name, entry]));
+  const configured = (name: string) => {
+    const entry = entries.get(name);
+    if (!entry) throw new Error(`Cannot start "${name}": it is not in the configuration`);
+    return entry;
+  };
+  const start = async (names: readonly string[]) => {
+    const hosts: PluginHost[] = [];
+    for (const name of names) {
+      const { plugin, config } = configured(name);
+      if (plugin.migrations) await shared.storage.migrate(name, plugin.migrations);
+      const host = new PluginHost(plugin as Plugin, { config, shared });
+      running.set(name, host); // before its start: what a failing start acquired is given back too
+      hosts.push(host);
+      await host.start();
+    }
+    for (const phase of ["listen", "work", "http"] as const) hosts.forEach((host) => host.openDoors(phase));
+  };
+  await start([...entries.keys()]);
+  opened.defer(() => http.stopping());
+  const { url } = await http.listen();
+  log.info("started", { url, node_id: shared.node.id, plugins: [...entries.keys()] });
+
+  const resources = opened.move();
+  let stopping: Promise<void> | undefined;
+  return {
+    node: shared.node,
+    url,
+    adminKeyFile: http.adminKeyFile,
+    stop: () => stopping ??= resources.disposeAsync().then(() => log.info("stopped")),
+    stopPlugin: async (name) => {
+      const host = running.get(name);
+      if (!host) throw new Error(`Cannot stop "${name}": it does not run`);
+      running.delete(name);
+      await stopHosts([host]);
+    },
+    startPlugin: async (name) => {
+      if (running.has(name)) throw new Error(`Cannot start "${name}": it runs already`);
+      try {
+        await start([name]);
+      } catch (error) {
+        const host = running.get(name);
+        running.delete(name);
+        if (host) await stopHosts([host]);
+        throw error;
+      }
+    },
+  };
+}
+
+/** Doors closed, signal aborted, work drained, then releases in reverse; who keeps the events goes last. */
+async function stopHosts(hosts: readonly PluginHost[]): Promise<void> {
+  await Promise.all(hosts.map((host) => host.closeDoors()));
+  await Promise.all(hosts.map((host) => host.drain()));
+  const order = [...hosts].reverse().sort((a, b) => Number(a.keepsEvents) - Number(b.keepsEvents));
+  for (const host of order) await host.release();
+}
+
+/** Opens what all plugins share, and puts the way back of each on `opened`. */
+async function openShared(
+  { configuration, log, clock = systemClock }: KernelOptions,
+  opened: AsyncDisposableStack,
+): Promise<{ shared: Shared; http: HttpServer }> {
+  opened.use(await lockDataDir(configuration.node.dataDir));
+  const node: Node = { ...await identify(configuration.node), startedAt: timestamp(clock) };
+  const storage = await openStorage(configuration.storage, {
+    dataDir: node.dataDir,
+    warn: (message, properties) => log.child("storage").warn(message, properties),
+  });
+  opened.defer(() => storage.close());
+  const metrics = new Metrics();
+  opened.defer(() => metrics.close());
+  const health = new HealthChecks();
+  const plainBus = await openBus(configuration.bus, {
+    log: log.child("bus"),
+    clientName: node.id,
+    clock,
+    onHandlerError: (error, subject) => log.child("bus").error("a handler failed", { subject, error }),
+  });
+  opened.defer(() => plainBus.close());
+  const kernelMetrics = declareKernelMetrics(metrics, { bus: plainBus, storage });
+  const { bus } = kernelMetrics;
+  addChecks(health, { bus, storage });
+  const http = await openHttp({
+    settings: configuration.http,
+    node,
+    storage,
+    health,
+    busStatus: () => bus.status(),
+    observe: kernelMetrics.observeHttp,
+    log: log.child("http"),
+    clock,
+  });
+  opened.defer(() => http.close());
+  const shared: Shared = {
+    node,
+    projects: configuration.projects,
+    log,
+    clock,
+    storage,
+    bus,
+    health,
+    publisher: new Publisher({ nodeId: node.id, bus, clock }),
+    queries: new QueryDesk({ nodeId: node.id, bus, log: log.child("queries") }),
+    tickets: http.tickets,
+    newApp: () => http.newApp(),
+    mount: (plugin) => http.mount(plugin),
+    pluginMetrics: (name) => metrics.forPlugin(name),
+    onHandlerError: kernelMetrics.handlerFailed,
+  };
+  return { shared, http };
+}
+
+function addChecks(health: HealthChecks, { bus, storage }: { bus: Bus; storage: Storage }): void {
+  health.add("storage", async () => {
+    await storage.probe();
+    return { status: "up" };
+  }, { required: true });
+  health.add("bus", async () => {
+    const { connected, problem } = bus.status();
+    if (!connected) return { status: "down", message: problem ?? "not connected; trying again" };
+    await bus.probe(1500);
+    return problem ? { status: "degraded", message: problem } : { status: "up" };
+  });
+}

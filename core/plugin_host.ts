@@ -1,0 +1,209 @@
+import type { OpenAPIHono } from "@hono/zod-openapi";
+import type { Bus, Subscription } from "./bus/bus.ts";
+import { scopedBus } from "./bus/scoped_bus.ts";
+import type { Clock } from "./clock.ts";
+import type { HealthChecks } from "./health.ts";
+import type { HttpEnv } from "./http/env.ts";
+import type { Tickets } from "./http/tickets.ts";
+import type { Logger } from "./log.ts";
+import type { PluginMetrics } from "./metrics.ts";
+import type { Host, Node, Plugin, ProjectEntry } from "./plugin.ts";
+import type { Publisher } from "./publisher.ts";
+import type { QueryDesk } from "./query_desk.ts";
+import { schedule } from "./schedule.ts";
+import type { Storage } from "./storage/storage.ts";
+import { subscribe } from "./subscribe.ts";
+import { supervise } from "./supervise.ts";
+
+/** How long a plugin's loops and handlers get to finish once told to stop. */
+const drainMs = 2500;
+
+/** What the kernel shares among all plugins. */
+export interface Shared {
+  readonly node: Node;
+  readonly projects: readonly ProjectEntry[];
+  readonly log: Logger;
+  readonly clock: Clock;
+  readonly storage: Storage;
+  readonly bus: Bus;
+  readonly publisher: Publisher;
+  readonly queries: QueryDesk;
+  readonly health: HealthChecks;
+  readonly tickets: Tickets;
+  readonly newApp: () => OpenAPIHono<HttpEnv>;
+  readonly mount: (
+    plugin: { name: string; prefixes: readonly string[]; app: OpenAPIHono<HttpEnv> },
+  ) => () => Promise<void>;
+  readonly pluginMetrics: (name: string) => PluginMetrics & { release(): void };
+  readonly onHandlerError: (plugin: string) => void;
+}
+
+/** Doors open phase by phase over all plugins: nobody's loop publishes before everybody listens. */
+const phases = ["listen", "work", "http"] as const;
+/** One step of opening; see `phases`. */
+export type Phase = typeof phases[number];
+
+interface Door {
+  readonly phase: Phase;
+  readonly open: () => Subscription;
+}
+
+/** One plugin's life: what it declared, what is open, and how all of it is taken back. */
+export class PluginHost {
+  readonly name: string;
+  readonly host: Host;
+  readonly #shared: Shared;
+  readonly #plugin: Plugin;
+  readonly #abort = new AbortController();
+  readonly #metrics: PluginMetrics & { release(): void };
+  readonly #app: OpenAPIHono<HttpEnv>;
+  readonly #log: Logger;
+  #doors: Door[] = [];
+  #open: Subscription[] = [];
+  readonly #opened = new Set<Phase>();
+  readonly #loops = new Set<Promise<void>>();
+  readonly #releases: (() => unknown)[] = [];
+  #keepsEvents = false;
+
+  constructor(plugin: Plugin, { config, shared }: { config: unknown; shared: Shared }) {
+    this.name = plugin.name;
+    this.#plugin = plugin;
+    this.#shared = shared;
+    this.#log = shared.log.child(plugin.name);
+    this.#metrics = shared.pluginMetrics(plugin.name);
+    this.#app = shared.newApp();
+    this.host = this.#createHost(config);
+    this.#door("http", () => {
+      const { name, prefixes } = plugin;
+      return { stop: shared.mount({ name, prefixes, app: this.#app }) };
+    });
+  }
+
+  /** Whether this plugin is the store of record, which has to outlive the others. */
+  get keepsEvents(): boolean {
+    return this.#keepsEvents;
+  }
+
+  /** Lets the plugin declare. After a rejection, `release` still takes back what it acquired. */
+  async start(): Promise<void> {
+    await this.#plugin.start(this.host);
+  }
+
+  /** `listen`: subscriptions and answers; `work`: schedules and loops; `http`: takes requests. */
+  openDoors(phase: Phase): void {
+    this.#opened.add(phase);
+    for (const door of this.#doors.filter((each) => each.phase === phase)) this.#open.push(door.open());
+    this.#doors = this.#doors.filter((each) => each.phase !== phase);
+  }
+
+  /** Takes nothing new, and waits (bounded) for what is in hand. */
+  async closeDoors(): Promise<void> {
+    this.#opened.clear();
+    this.#doors = [];
+    await this.#bounded("handlers", this.#open.splice(0).map((door) => door.stop()));
+  }
+
+  /** Aborts the signal and waits (bounded) for the loops. */
+  async drain(): Promise<void> {
+    this.#abort.abort(new Error(`The plugin "${this.name}" is stopping`));
+    await this.#bounded("loops", [...this.#loops]);
+  }
+
+  /** Runs every `onStop` in reverse, all of them even when one throws, and takes metrics back. */
+  async release(): Promise<void> {
+    for (const release of this.#releases.splice(0).reverse()) {
+      try {
+        await release();
+      } catch (error) {
+        this.#log.error("a release at stop threw", { error });
+      }
+    }
+    this.#metrics.release();
+  }
+
+  async #bounded(what: string, work: Promise<void>[]): Promise<void> {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const late = new Promise<"late">((resolve) => timer = setTimeout(() => resolve("late"), drainMs));
+    const done = Promise.allSettled(work).then((results) => {
+      for (const result of results) {
+        if (result.status === "rejected") {
+          this.#log.error(`${what} did not stop cleanly`, { error: result.reason });
+        }
+      }
+    });
+    if (await Promise.race([done, late]) === "late") {
+      this.#log.warn(`${what} did not finish in time and were left behind`, { waited_ms: drainMs });
+    }
+    clearTimeout(timer);
+  }
+
+  #door(phase: Phase, open: () => Subscription): void {
+    if (this.#opened.has(phase)) this.#open.push(open());
+    else this.#doors.push({ phase, open });
+  }
+
+  #failed(what: string, error: unknown): void {
+    this.#shared.onHandlerError(this.name);
+    this.#log.error(`${what} failed`, { error });
+  }
+
+  #createHost(config: unknown): Host {
+    const { node, projects, clock, storage, tickets, publisher, queries, health } = this.#shared;
+    const onStop = (release: () => unknown) => void this.#releases.push(release);
+    const bus = scopedBus(this.#shared.bus, (open) => {
+      const subscription = open();
+      this.#open.push(subscription);
+      return subscription;
+    });
+    return {
+      name: this.name,
+      node,
+      config,
+      projects,
+      log: this.#log,
+      storage,
+      db: storage.tables(),
+      http: this.#app,
+      tickets,
+      metrics: this.#metrics,
+      clock,
+      bus,
+      signal: this.#abort.signal,
+      publish: (event, data, options) => publisher.publish(event, data, { ...options, service: this.name }),
+      subscribe: (event, handle, options) =>
+        this.#door("listen", () =>
+          subscribe(event, handle, {
+            ...options,
+            plugin: this.name,
+            nodeId: node.id,
+            bus: this.#shared.bus,
+            onError: (error) => this.#failed(`handling "${event.type}"`, error),
+          })),
+      ask: (query, ask, options) => queries.ask(query, ask, options),
+      answer: (query, handle) => this.#door("listen", () => queries.answer(query, handle)),
+      keepEvents: (journal) => {
+        onStop(publisher.keep(journal));
+        this.#keepsEvents = true;
+      },
+      schedule: (cron, work) =>
+        this.#door("work", () => {
+          const stop = schedule(cron, {
+            work,
+            onError: (error) => this.#failed(`schedule "${cron}"`, error),
+          });
+          return { stop: () => Promise.resolve(stop()) };
+        }),
+      run: (name, loop) => this.#door("work", () => this.#startLoop(name, loop)),
+      check: (name, probe, options) => onStop(health.add(name, probe, options)),
+      onStop,
+    };
+  }
+
+  #startLoop(name: string, loop: (signal: AbortSignal) => Promise<void>): Subscription {
+    const onError = () => this.#shared.onHandlerError(this.name);
+    const running = supervise(loop, { name, signal: this.#abort.signal, log: this.#log, onError })
+      .finally(() => this.#loops.delete(running));
+    this.#loops.add(running);
+    return { stop: () => Promise.resolve() }; // loops end with the signal, after the doors are closed
+  }
+}

@@ -1,0 +1,27 @@
+import type { Kysely, Transaction } from "kysely";
+import type { Migrations } from "../plugin.ts";
+
+/** The one database of an agent; every plugin has its own tables in it. */
+export interface Storage {
+  readonly kind: "sqlite" | "postgres";
+  /** The same database, seen with the tables of the caller. */
+  tables<Tables>(): Kysely<Tables>;
+  /** Brings the tables of one owner up to date, all or nothing. Rejects naming the migration that failed. */
+  migrate(owner: string, migrations: Migrations): Promise<void>;
+  /** Called after every commit of this process that wrote, and after commits of others that called `announce`. */
+  onCommit(listener: () => void): () => void;
+  /** Tells the other agents on the same database about this transaction, once it commits; nothing to do on SQLite. */
+  announce<Tables>(trx: Transaction<Tables>): Promise<void>;
+  /** Milliseconds of a trivial query; rejects when the database does not answer. */
+  probe(): Promise<number>;
+  /** Bytes on disk, for the metrics. */
+  sizeBytes(): Promise<number>;
+  close(): Promise<void>;
+}
+
+/** Where the storage reports what an operator should know. */
+export interface StorageOptions {
+  /** Absolute folder of the agent's files. */
+  readonly dataDir: string;
+  readonly warn: (message: string, properties?: Readonly<Record<string, unknown>>) => void;
+}

@@ -1,0 +1,43 @@
+import type { Bus, BusMessage, Subscription } from "./bus/bus.ts";
+import { fromMessage } from "./cloudevents.ts";
+import { withContext } from "./context.ts";
+import type { Envelope, Event } from "./events.ts";
+import type { SubscribeOptions } from "./plugin.ts";
+
+interface SubscribeContext extends SubscribeOptions {
+  readonly plugin: string;
+  readonly nodeId: string;
+  readonly bus: Bus;
+  readonly onError: (error: unknown) => void;
+}
+
+/**
+ * Hands events of one kind to a plugin's handler, one at a time, in the context of the event: what the handler
+ * publishes carries the same correlation id and names this event as its cause.
+ */
+export function subscribe<Data>(
+  event: Event<Data>,
+  handle: (data: Data, envelope: Envelope<Data>) => unknown,
+  options: SubscribeContext,
+): Subscription {
+  const node = options.from === "any-host" ? "*" : options.nodeId;
+  const pattern = `hub.${node}.${event.type}`;
+  const deliver = async (message: BusMessage) => {
+    try {
+      const envelope = fromMessage(message);
+      const data = event.schema.parse(envelope.data);
+      const { correlationId, traceparent } = envelope;
+      await withContext(
+        { correlationId, causationId: envelope.id, traceparent: traceparent ?? undefined },
+        () => handle(data, { ...envelope, data }),
+      );
+    } catch (error) {
+      options.onError(error);
+      if (options.durable) throw error; // tells the bus to deliver it again
+    }
+  };
+  if (!options.durable) return options.bus.subscribe(pattern, deliver);
+  // Every host handles its own: two hosts that share a stream must not share a position.
+  const durable = `${options.nodeId}-${options.plugin}-${options.durable}`;
+  return options.bus.consume({ durable, pattern }, deliver);
+}

@@ -1,0 +1,126 @@
+import { compilePattern } from "../../core/bus/subject.ts";
+import { Problem } from "../../core/errors.ts";
+import type { EventFilter } from "./event_filter.ts";
+import type { EventTail } from "./event_tail.ts";
+import { scanEvents } from "./scan_events.ts";
+import type { EventStore } from "./store.ts";
+import type { EventRow } from "./tables.ts";
+
+/** Stored events handed out at once. */
+const pageSize = 500;
+
+export interface FeedOptions {
+  readonly store: EventStore;
+  readonly tail: EventTail;
+  readonly filter: EventFilter;
+  /** Stored events behind this sequence come first; undefined = only what comes from now on. */
+  readonly afterSeq: number | undefined;
+  /** Live events that may wait for the reader. */
+  readonly buffer: number;
+  readonly signal: AbortSignal;
+  /** Called once, when the reader fell behind by more than the buffer. */
+  readonly onOverflow: () => void;
+}
+
+/** What a reader that fell too far behind is told. */
+export function slowReader(buffer: number): Problem {
+  return new Problem(429, "slow_reader", {
+    detail:
+      `The reader fell more than ${buffer} events behind; connect again with after_seq of the last event seen`,
+  });
+}
+
+/**
+ * Events for one reader: stored ones from where it stopped, then live ones, without gap or repetition at the seam.
+ * The reader pulls; the feed ends when the signal is aborted.
+ */
+export async function* eventFeed(options: FeedOptions): AsyncGenerator<readonly EventRow[], void, void> {
+  const { tail, signal } = options;
+  const live = new LiveBuffer(options);
+  let position = options.afterSeq ?? tail.position;
+  try {
+    // Joining is synchronous, right after a look at the tail's position: nothing can slip through between the two.
+    while (position < tail.position && !signal.aborted) {
+      const { rows, scannedTo } = await scanEvents(options.store, {
+        filter: options.filter,
+        order: "asc",
+        limit: pageSize,
+        from: position + 1,
+        to: tail.position,
+      });
+      position = scannedTo;
+      if (rows.length > 0) yield rows;
+    }
+    live.join(position);
+    while (!signal.aborted) {
+      const rows = await live.next();
+      if (rows.length > 0) yield rows;
+    }
+  } finally {
+    live.leave();
+  }
+}
+
+class LiveBuffer {
+  readonly #options: FeedOptions;
+  readonly #accepts: (row: EventRow) => boolean;
+  readonly #onAbort = () => this.#wake?.();
+  #rows: EventRow[] = [];
+  #wake: (() => void) | undefined;
+  #leave: (() => void) | undefined;
+
+  constructor(options: FeedOptions) {
+    this.#options = options;
+    this.#accepts = compileFilter(options.filter);
+  }
+
+  join(after: number): void {
+    const { tail, signal, buffer, onOverflow } = this.#options;
+    signal.addEventListener("abort", this.#onAbort);
+    this.#leave = tail.listen((rows) => {
+      for (const row of rows) {
+        if (row.seq <= after || !this.#accepts(row)) continue;
+        if (this.#rows.length >= buffer) {
+          this.leave();
+          this.#rows = [];
+          return onOverflow();
+        }
+        this.#rows.push(row);
+      }
+      if (this.#rows.length > 0) this.#wake?.();
+    });
+  }
+
+  /** Waits for the next live events; an empty answer means that the feed was aborted. */
+  async next(): Promise<readonly EventRow[]> {
+    if (this.#rows.length === 0 && !this.#options.signal.aborted) {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      this.#wake = resolve;
+      await promise;
+      this.#wake = undefined;
+    }
+    const rows = this.#rows;
+    this.#rows = [];
+    return rows;
+  }
+
+  leave(): void {
+    this.#options.signal.removeEventListener("abort", this.#onAbort);
+    this.#leave?.();
+  }
+}
+
+/** The same decision as the SQL filter, for events that come by in memory. */
+export function compileFilter(filter: EventFilter): (row: EventRow) => boolean {
+  const subject = compilePattern(filter.subject ?? ">");
+  const type = compilePattern(filter.type ?? ">");
+  const { since, until, correlationId, project, origin, projects } = filter;
+  return (row) =>
+    subject(row.subject) && type(row.type) &&
+    (since === undefined || row.time >= since) &&
+    (until === undefined || row.time <= until) &&
+    (correlationId === undefined || row.correlation_id === correlationId) &&
+    (project === undefined || row.project === project) &&
+    (origin === undefined || row.node_id === origin) &&
+    (projects === undefined || (row.project !== null && projects.includes(row.project)));
+}

@@ -1,0 +1,69 @@
+import type { Clock } from "../../core/clock.ts";
+import { Problem } from "../../core/errors.ts";
+import type { AppendOptions, Envelope, Journal, Published } from "../../core/events.ts";
+import type { Draft, Landed } from "./draft.ts";
+import type { GroupCommit } from "./group_commit.ts";
+import type { EventStore } from "./store.ts";
+
+interface EventLogOptions {
+  readonly store: EventStore;
+  readonly group: GroupCommit;
+  readonly clock: Clock;
+  readonly maxPayloadBytes: number;
+  readonly onLanded: (landed: Landed) => void;
+}
+
+/** What an author outside may decide about an event. */
+export interface Given {
+  readonly idGiven: boolean;
+  readonly correlationGiven: boolean;
+  readonly expectedSeq?: number | undefined;
+}
+
+/** The store of record: every event of this agent goes through here. */
+export class EventLog implements Journal {
+  readonly #options: EventLogOptions;
+
+  constructor(options: EventLogOptions) {
+    this.#options = options;
+  }
+
+  /** For what plugins publish; in the caller's transaction where one is given. */
+  async append(envelope: Envelope, { trx, expectedSeq }: AppendOptions = {}): Promise<Published> {
+    const draft = this.#draft(envelope, { idGiven: false, correlationGiven: false, expectedSeq });
+    const landed = trx ? await this.#appendIn(trx, draft) : await this.#options.group.append(draft);
+    this.#options.onLanded(landed);
+    return landed;
+  }
+
+  /** For what comes in from outside, which may bring its own id and say where the subject has to stand. */
+  async accept(envelope: Envelope, given: Given): Promise<Landed> {
+    const landed = await this.#options.group.append(this.#draft(envelope, given));
+    this.#options.onLanded(landed);
+    return landed;
+  }
+
+  async #appendIn(trx: NonNullable<AppendOptions["trx"]>, draft: Draft): Promise<Landed> {
+    const { store, clock } = this.#options;
+    const { results: [result] } = await store.appendIn(trx, { drafts: [draft], nowMs: clock.now() });
+    if (result instanceof Problem) throw result;
+    return result!;
+  }
+
+  #draft(envelope: Envelope, given: Given): Draft {
+    const payload = JSON.stringify(envelope.data);
+    const { maxPayloadBytes } = this.#options;
+    // A character is at most three bytes in UTF-8: only near the limit does it have to be counted.
+    if (payload.length * 3 > maxPayloadBytes && byteLength(payload) > maxPayloadBytes) {
+      throw new Problem(413, "payload_too_large", {
+        detail: `The payload has ${byteLength(payload)} bytes, allowed are ${maxPayloadBytes}; ` +
+          "store large things elsewhere and publish where they lie",
+      });
+    }
+    return { envelope, payload, ...given };
+  }
+}
+
+function byteLength(text: string): number {
+  return new TextEncoder().encode(text).length;
+}

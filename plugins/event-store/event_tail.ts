@@ -1,0 +1,96 @@
+import type { Logger } from "../../core/log.ts";
+import { pause } from "../../core/supervise.ts";
+import type { EventStore } from "./store.ts";
+import type { EventRow } from "./tables.ts";
+
+/** Rows read at once when the tail has to catch up from the database. */
+const pageSize = 500;
+/** How often the log is looked at without any hint: what another process stored shows at the latest then. */
+const idlePollMs = 1000;
+
+/** Gets every event behind the position it joined at, in order, without gaps. */
+export type TailListener = (rows: readonly EventRow[]) => void;
+
+/**
+ * Follows the end of the log once for everybody in this process. What this process commits comes in by hand
+ * (`committed`); what others commit, or a caller's own transaction, is read when a commit is signalled, or by polling.
+ */
+export class EventTail {
+  readonly #store: EventStore;
+  readonly #log: Logger;
+  readonly #listeners = new Set<TailListener>();
+  #position = 0;
+  #wake: (() => void) | undefined;
+  #hint = false;
+
+  constructor({ store, log }: { store: EventStore; log: Logger }) {
+    this.#store = store;
+    this.#log = log;
+  }
+
+  /** The last sequence that the listeners have been given. */
+  get position(): number {
+    return this.#position;
+  }
+
+  /** Joins at the current position; returns the way to leave. */
+  listen(listener: TailListener): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+
+  /** Hands over a batch that was just committed: if it is the very next one, nothing has to be read. */
+  committed(rows: readonly EventRow[]): void {
+    if (rows.length > 0 && rows[0]!.seq === this.#position + 1) this.#pass(rows);
+    else this.hint();
+  }
+
+  /** Says that something may have been committed. */
+  hint(): void {
+    this.#hint = true;
+    this.#wake?.();
+  }
+
+  /** Starts at the end of the log. */
+  async start(): Promise<void> {
+    this.#position = await this.#store.headSeq();
+  }
+
+  /** Runs until aborted; rejects when the storage does (and is then started again by its supervisor). */
+  async follow(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      this.#hint = false;
+      await this.#catchUp(signal);
+      if (!this.#hint) await this.#idle(signal);
+    }
+  }
+
+  async #catchUp(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      const from = this.#position + 1;
+      const rows = await this.#store.range({ from, to: Number.MAX_SAFE_INTEGER }, { limit: pageSize });
+      // While we read, a batch may have been handed over: what it passed on is not passed on again.
+      const news = rows.filter((row) => row.seq > this.#position);
+      if (news.length > 0) this.#pass(news);
+      if (rows.length < pageSize) return;
+    }
+  }
+
+  async #idle(signal: AbortSignal): Promise<void> {
+    const woken = new AbortController();
+    this.#wake = () => woken.abort();
+    await pause(idlePollMs, AbortSignal.any([signal, woken.signal]));
+    this.#wake = undefined;
+  }
+
+  #pass(rows: readonly EventRow[]): void {
+    this.#position = rows.at(-1)!.seq;
+    for (const listener of this.#listeners) {
+      try {
+        listener(rows);
+      } catch (error) {
+        this.#log.error("a listener of the event tail threw", { error });
+      }
+    }
+  }
+}

@@ -1,0 +1,94 @@
+import { Problem } from "../../core/errors.ts";
+import type { EventStoreConfig } from "./config.ts";
+import { eventFeed, slowReader } from "./event_feed.ts";
+import type { EventFilter } from "./event_filter.ts";
+import type { EventTail } from "./event_tail.ts";
+import type { EventStore } from "./store.ts";
+import type { EventRow } from "./tables.ts";
+
+/** What a stream is opened for. */
+export interface StreamRequest {
+  readonly filter: EventFilter;
+  readonly afterSeq: number | undefined;
+  /** False once the key that opened it is revoked or expired. */
+  readonly stillAllowed: () => boolean;
+}
+
+/** One open stream: its events, and the way to end it. */
+export interface OpenStream {
+  readonly feed: AsyncGenerator<readonly EventRow[], void, void>;
+  /** Aborted when the stream ends, by either side. */
+  readonly signal: AbortSignal;
+  /** Aborted when we end it for a reason that the reader should know: a Problem. */
+  readonly failure: AbortSignal;
+  close(): void;
+}
+
+/** All live connections: bounded in number, ended together when the plugin stops. */
+export class LiveStreams {
+  readonly #open = new Map<OpenStream, () => unknown>();
+  #sweeper: ReturnType<typeof setInterval> | undefined;
+  readonly #options: {
+    readonly store: EventStore;
+    readonly tail: EventTail;
+    readonly settings: EventStoreConfig["stream"];
+  };
+  readonly #stopping = new AbortController();
+
+  constructor(options: { store: EventStore; tail: EventTail; settings: EventStoreConfig["stream"] }) {
+    this.#options = options;
+  }
+
+  get count(): number {
+    return this.#open.size;
+  }
+
+  /** Silence after which a stream sends a sign of life, in milliseconds. */
+  get keepaliveMs(): number {
+    return this.#options.settings.keepalive;
+  }
+
+  /** Throws Problem 503 where too many are open. */
+  open({ filter, afterSeq, stillAllowed }: StreamRequest): OpenStream {
+    const { store, tail, settings } = this.#options;
+    if (this.#stopping.signal.aborted || this.#open.size >= settings.max_clients) {
+      throw new Problem(503, "too_many_streams", {
+        detail: `${this.#open.size} streams are open, which is all this agent allows; try again later`,
+      });
+    }
+    const closing = new AbortController();
+    const failing = new AbortController();
+    const { signal } = closing;
+    const { buffer } = settings;
+    const onOverflow = () => failing.abort(slowReader(buffer));
+    const stream: OpenStream = {
+      feed: eventFeed({ store, tail, filter, afterSeq, buffer, signal, onOverflow }),
+      signal,
+      failure: failing.signal,
+      close: () => {
+        this.#open.delete(stream);
+        if (this.#open.size === 0) clearInterval(this.#sweeper);
+        closing.abort();
+      },
+    };
+    if (this.#open.size === 0) this.#sweeper = setInterval(() => this.#endRevoked(), settings.keepalive);
+    this.#open.set(stream, () => stillAllowed() || failing.abort(keyEnded()));
+    return stream;
+  }
+
+  #endRevoked(): void {
+    for (const check of this.#open.values()) check();
+  }
+
+  /** Ends every stream and opens none any more. */
+  stop(): void {
+    this.#stopping.abort();
+    for (const stream of [...this.#open.keys()]) stream.close();
+  }
+}
+
+function keyEnded(): Problem {
+  return new Problem(401, "key_ended", {
+    detail: "The key that opened this stream was revoked or has expired",
+  });
+}

@@ -1,0 +1,199 @@
+import { type Bus, BusError } from "../../core/bus/bus.ts";
+import { type Clock, timestamp } from "../../core/clock.ts";
+import { toHeaders } from "../../core/cloudevents.ts";
+import type { Health } from "../../core/health.ts";
+import type { Logger } from "../../core/log.ts";
+import { pause } from "../../core/supervise.ts";
+import type { EventTail } from "./event_tail.ts";
+import type { EventStore, RelayPosition } from "./store.ts";
+import type { EventRow } from "./tables.ts";
+
+const encoder = new TextEncoder();
+/** Waits between attempts while the bus is away, in milliseconds; a connect cuts them short. */
+const firstPauseMs = 200;
+const longestPauseMs = 10_000;
+/** On a quiet log the bus is looked at this often, so that an emptied store is noticed. */
+const idleMs = 5000;
+/** How often the position is written down while events flow, in milliseconds. */
+const saveEveryMs = 250;
+
+export interface RelayOptions {
+  readonly store: EventStore;
+  readonly tail: EventTail;
+  readonly bus: Bus;
+  readonly nodeId: string;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** Events on their way at the same time. */
+  readonly window: number;
+  /** How far back to send again when the bus lost its store, in milliseconds. */
+  readonly resendMs: number;
+}
+
+/**
+ * Puts this node's stored events on the bus in the order of the log, and remembers how far it got. The bus drops what
+ * it has seen (by event id), so that sending a window again after a failure changes nothing.
+ */
+export class Relay {
+  readonly #options: RelayOptions;
+  #position: RelayPosition | undefined;
+  #saved: RelayPosition | undefined;
+  #savedAt = -Infinity;
+  #problem: string | undefined;
+
+  constructor(options: RelayOptions) {
+    this.#options = options;
+  }
+
+  /** Everything up to this sequence has reached the bus; undefined before the first look. */
+  get position(): number | undefined {
+    return this.#position?.seq;
+  }
+
+  /** Why nothing moves, when nothing moves. */
+  get problem(): string | undefined {
+    return this.#problem;
+  }
+
+  /** Down where the bus is away, degraded where events had to be left behind. */
+  async health(): Promise<Health> {
+    const { store, nodeId } = this.#options;
+    if (this.#problem !== undefined) {
+      const lag = await store.countAfter(this.position ?? 0, { nodeId, to: await store.headSeq() });
+      return { status: "down", message: `${lag} events wait for the bus: ${this.#problem}` };
+    }
+    const parked = await store.parkedCount(nodeId);
+    if (parked === 0) return { status: "up" };
+    return { status: "degraded", message: `${parked} events are too large for the bus and stay behind` };
+  }
+
+  /** Runs until aborted; rejects when the storage does. */
+  async run(signal: AbortSignal): Promise<void> {
+    let pauseMs = firstPauseMs;
+    while (!signal.aborted) {
+      try {
+        await this.#followBus();
+        const idle = await this.#sendWindow();
+        this.#problem = undefined;
+        pauseMs = firstPauseMs;
+        if (idle) await this.#waitForMore(signal);
+      } catch (error) {
+        if (!(error instanceof BusError)) throw error;
+        if (this.#problem === undefined) this.#options.log.warn("the relay waits for the bus", { error });
+        this.#problem = error.message;
+        await this.#waitForBus(pauseMs, signal);
+        pauseMs = Math.min(pauseMs * 2, longestPauseMs);
+      }
+    }
+    await this.#save();
+  }
+
+  /** Finds the position that belongs to the store the bus has now. */
+  async #followBus(): Promise<void> {
+    const { store, bus, nodeId, log } = this.#options;
+    const stream = await bus.streamIdentity();
+    const known = this.#position ?? await store.relayPosition(nodeId);
+    if (known?.stream === stream) {
+      this.#position = known;
+      return;
+    }
+    const seq = known === undefined ? 0 : await this.#resendFrom(known.seq);
+    if (known !== undefined) {
+      log.warn("the bus has another store than before; events are sent again", { from_seq: seq + 1, stream });
+    }
+    this.#position = { seq, stream };
+    await this.#save();
+  }
+
+  /** Behind which sequence to send again: what is older than the bus would keep stays behind. */
+  async #resendFrom(position: number): Promise<number> {
+    const { store, clock, resendMs } = this.#options;
+    const oldest = clock.now() - resendMs;
+    let low = 0;
+    let high = position;
+    while (low < high) {
+      const middle = Math.floor((low + high) / 2);
+      const found = await store.storedAt(middle + 1);
+      if (found === undefined || found.stored_ms >= oldest) high = middle;
+      else low = found.seq;
+    }
+    return low;
+  }
+
+  /** Sends the next window; true when the end of the log is reached. */
+  async #sendWindow(): Promise<boolean> {
+    const { store, nodeId, window, clock } = this.#options;
+    const { seq, stream } = this.#position!;
+    const rows = await store.range(
+      { from: seq + 1, to: Number.MAX_SAFE_INTEGER },
+      { limit: window },
+    );
+    if (rows.length === 0) return true;
+    const own = rows.filter((row) => row.node_id === nodeId);
+    const results = await Promise.allSettled(own.map((row) => this.#send(row)));
+    const failed = results.findIndex((result) => result.status === "rejected");
+    // What came before the first failure is on the bus; the rest of the window is sent again.
+    const reached = failed === -1 ? rows.at(-1)!.seq : own[failed]!.seq - 1;
+    this.#position = { seq: reached, stream };
+    if (clock.monotonic() - this.#savedAt >= saveEveryMs) await this.#save();
+    if (failed !== -1) throw (results[failed] as PromiseRejectedResult).reason;
+    return rows.length < window;
+  }
+
+  async #send(row: EventRow): Promise<void> {
+    const { bus, store, clock, log } = this.#options;
+    const data = encoder.encode(row.payload);
+    try {
+      await bus.append(row.subject, data, { id: row.id, headers: toHeaders(envelopeOf(row)) });
+    } catch (error) {
+      if (!(error instanceof BusError) || error.code !== "too_large") throw error;
+      // No later attempt can succeed, and everything behind it would wait forever.
+      log.error("an event is too large for the bus and stays behind", { seq: row.seq, id: row.id, error });
+      await store.park(row, { error: error.message, time: timestamp(clock) });
+    }
+  }
+
+  /** Writes the position down. Not after each window: what is sent again after a crash, the bus has seen before. */
+  async #save(): Promise<void> {
+    const { store, nodeId, clock } = this.#options;
+    const position = this.#position;
+    if (!position || (position.seq === this.#saved?.seq && position.stream === this.#saved.stream)) return;
+    await store.saveRelayPosition(nodeId, position);
+    this.#saved = position;
+    this.#savedAt = clock.monotonic();
+  }
+
+  /** Until the log grows; now and then without that. */
+  async #waitForMore(signal: AbortSignal): Promise<void> {
+    const { tail } = this.#options;
+    const news = new AbortController();
+    const leave = tail.listen(() => news.abort());
+    const woken = AbortSignal.any([signal, news.signal]);
+    if (tail.position <= this.#position!.seq) await pause(saveEveryMs, woken);
+    await this.#save();
+    if (tail.position <= this.#position!.seq) await pause(idleMs, woken);
+    leave();
+  }
+
+  async #waitForBus(pauseMs: number, signal: AbortSignal): Promise<void> {
+    const connected = new AbortController();
+    const leave = this.#options.bus.onStatus((status) => status.connected && connected.abort());
+    await pause(pauseMs * (0.5 + Math.random() / 2), AbortSignal.any([signal, connected.signal]));
+    leave();
+  }
+}
+
+function envelopeOf(row: EventRow) {
+  return {
+    id: row.id,
+    seq: row.seq,
+    subject: row.subject,
+    type: row.type,
+    origin: { nodeId: row.node_id, service: row.service, user: row.user_name },
+    project: row.project,
+    correlationId: row.correlation_id,
+    causationId: row.causation_id,
+    traceparent: row.traceparent,
+    time: row.time,
+  };
+}

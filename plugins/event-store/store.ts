@@ -1,0 +1,184 @@
+import { type CompiledQuery, type Kysely, type Selectable, sql, type Transaction } from "kysely";
+import type { Storage } from "../../core/storage/storage.ts";
+import { type BatchPlan, planBatch } from "./append_batch.ts";
+import type { Draft } from "./draft.ts";
+import { type EventFilter, whereEvent } from "./event_filter.ts";
+import { eventColumns, type EventRow, type EventStoreTables } from "./tables.ts";
+
+/** Rows of one insert statement; larger batches take several. */
+const insertSizes = [64, 16, 1] as const;
+
+/** What the log holds. */
+export interface LogExtent {
+  readonly events: number;
+  readonly firstSeq: number | null;
+  /** 0 while nothing was ever stored. */
+  readonly lastSeq: number;
+  readonly lastTime: string | null;
+}
+
+/** How far a node's events have reached the bus. */
+export interface RelayPosition {
+  readonly seq: number;
+  readonly stream: string;
+}
+
+/** All SQL of the event-store. Inside a transaction it uses that transaction only. */
+export class EventStore {
+  readonly #db: Kysely<EventStoreTables>;
+  readonly #storage: Storage;
+  readonly #inserts: ReadonlyMap<number, CompiledQuery>;
+
+  constructor(storage: Storage) {
+    this.#storage = storage;
+    this.#db = storage.tables<EventStoreTables>();
+    this.#inserts = new Map(insertSizes.map((size) => [size, compileInsert(this.#db, size)]));
+  }
+
+  /** Appends a batch in one transaction, durable when the promise resolves; each draft gets its own outcome. */
+  append(drafts: readonly Draft[], nowMs: number): Promise<BatchPlan> {
+    return this.#db.transaction().execute((trx) => this.appendIn(trx, { drafts, nowMs }));
+  }
+
+  /** The same inside a transaction of the caller: holds the end of the log until that ends, so that sequences follow commits. */
+  async appendIn(
+    trx: Transaction<EventStoreTables>,
+    { drafts, nowMs }: { drafts: readonly Draft[]; nowMs: number },
+  ): Promise<BatchPlan> {
+    const head = await this.#lockHead(trx);
+    const storedMs = Math.max(nowMs, head.stored_ms);
+    const plan = planBatch(drafts, {
+      seq: head.seq,
+      storedMs,
+      known: await this.#known(trx, drafts),
+      lastSeq: await this.#lastSeqs(trx, drafts),
+    });
+    if (plan.rows.length === 0) return plan;
+    await this.#insert(trx, plan.rows);
+    await trx.updateTable("event_store_head").where("id", "=", 1)
+      .set({ seq: head.seq + plan.rows.length, stored_ms: storedMs }).execute();
+    await this.#storage.announce(trx);
+    return plan;
+  }
+
+  /** SQLite holds the write lock since BEGIN IMMEDIATE; PostgreSQL locks the row. */
+  async #lockHead(trx: Transaction<EventStoreTables>): Promise<{ seq: number; stored_ms: number }> {
+    const query = trx.selectFrom("event_store_head").select(["seq", "stored_ms"]).where("id", "=", 1);
+    return await (this.#storage.kind === "postgres" ? query.forUpdate() : query).executeTakeFirstOrThrow();
+  }
+
+  async #known(trx: Transaction<EventStoreTables>, drafts: readonly Draft[]): Promise<Map<string, EventRow>> {
+    const ids = drafts.filter((draft) => draft.idGiven).map((draft) => draft.envelope.id);
+    if (ids.length === 0) return new Map();
+    const rows = await trx.selectFrom("event_store_event").selectAll().where("id", "in", ids).execute();
+    return new Map(rows.map((row) => [row.id, row]));
+  }
+
+  async #lastSeqs(
+    trx: Transaction<EventStoreTables>,
+    drafts: readonly Draft[],
+  ): Promise<Map<string, number>> {
+    const subjects = new Set(
+      drafts.filter((draft) => draft.expectedSeq !== undefined).map((draft) => draft.envelope.subject),
+    );
+    const last = new Map<string, number>();
+    for (const subject of subjects) {
+      const row = await trx.selectFrom("event_store_event").select("seq").where("subject", "=", subject)
+        .orderBy("seq", "desc").limit(1).executeTakeFirst();
+      last.set(subject, row?.seq ?? 0);
+    }
+    return last;
+  }
+
+  async #insert(trx: Transaction<EventStoreTables>, rows: readonly EventRow[]): Promise<void> {
+    for (let start = 0; start < rows.length;) {
+      const size = insertSizes.find((each) => each <= rows.length - start)!;
+      const parameters: unknown[] = [];
+      for (const row of rows.slice(start, start + size)) {
+        for (const column of eventColumns) parameters.push(row[column]);
+      }
+      await trx.executeQuery({ ...this.#inserts.get(size)!, parameters });
+      start += size;
+    }
+  }
+
+  /** The end of the log: 0 when it is empty. */
+  async headSeq(): Promise<number> {
+    const row = await this.#db.selectFrom("event_store_head").select("seq").where("id", "=", 1)
+      .executeTakeFirstOrThrow();
+    return row.seq;
+  }
+
+  /** Sequences have no gaps, so the ends of the log tell how much is between them. */
+  async extent(): Promise<LogExtent> {
+    const end = (order: "asc" | "desc") =>
+      this.#db.selectFrom("event_store_event").select(["seq", "time"]).orderBy("seq", order).limit(1)
+        .executeTakeFirst();
+    const [first, last] = [await end("asc"), await end("desc")];
+    return {
+      events: first && last ? last.seq - first.seq + 1 : 0,
+      firstSeq: first?.seq ?? null,
+      lastSeq: last?.seq ?? 0,
+      lastTime: last?.time ?? null,
+    };
+  }
+
+  /** Events with `from` <= seq <= `to` that match, in the given order. */
+  async range(
+    { from, to }: { from: number; to: number },
+    options: { filter?: EventFilter; order?: "asc" | "desc"; limit: number },
+  ): Promise<Selectable<EventRow>[]> {
+    let query = this.#db.selectFrom("event_store_event").selectAll()
+      .where("seq", ">=", from).where("seq", "<=", to);
+    if (options.filter) query = whereEvent(query, options.filter, this.#storage.kind);
+    return await query.orderBy("seq", options.order ?? "asc").limit(options.limit).execute();
+  }
+
+  async byId(id: string): Promise<EventRow | undefined> {
+    return await this.#db.selectFrom("event_store_event").selectAll().where("id", "=", id).executeTakeFirst();
+  }
+
+  /** The first event at or after `seq`: its sequence and when it was stored. */
+  async storedAt(seq: number): Promise<{ seq: number; stored_ms: number } | undefined> {
+    return await this.#db.selectFrom("event_store_event").select(["seq", "stored_ms"]).where("seq", ">=", seq)
+      .orderBy("seq").limit(1).executeTakeFirst();
+  }
+
+  async relayPosition(nodeId: string): Promise<RelayPosition | undefined> {
+    return await this.#db.selectFrom("event_store_relay").select(["seq", "stream"]).where(
+      "node_id",
+      "=",
+      nodeId,
+    )
+      .executeTakeFirst();
+  }
+
+  async saveRelayPosition(nodeId: string, { seq, stream }: RelayPosition): Promise<void> {
+    await this.#db.insertInto("event_store_relay").values({ node_id: nodeId, seq, stream })
+      .onConflict((conflict) => conflict.column("node_id").doUpdateSet({ seq, stream })).execute();
+  }
+
+  /** Remembers an event that the bus can never take, so that the ones behind it go on. */
+  async park({ seq, node_id }: EventRow, { error, time }: { error: string; time: string }): Promise<void> {
+    await this.#db.insertInto("event_store_parked").values({ seq, node_id, error, time })
+      .onConflict((conflict) => conflict.column("seq").doNothing()).execute();
+  }
+
+  async parkedCount(nodeId: string): Promise<number> {
+    const row = await this.#db.selectFrom("event_store_parked").where("node_id", "=", nodeId)
+      .select(sql<number>`count(*)`.as("count")).executeTakeFirstOrThrow();
+    return Number(row.count);
+  }
+
+  /** How many of one node's events lie behind `seq`, up to `to`. */
+  async countAfter(seq: number, { nodeId, to }: { nodeId: string; to: number }): Promise<number> {
+    const row = await this.#db.selectFrom("event_store_event").where("seq", ">", seq).where("seq", "<=", to)
+      .where("node_id", "=", nodeId).select(sql<number>`count(*)`.as("count")).executeTakeFirstOrThrow();
+    return Number(row.count);
+  }
+}
+
+function compileInsert(db: Kysely<EventStoreTables>, size: number): CompiledQuery {
+  const blank = Object.fromEntries(eventColumns.map((column) => [column, ""])) as unknown as EventRow;
+  return db.insertInto("event_store_event").values(Array.from({ length: size }, () => blank)).compile();
+}

@@ -1,0 +1,18 @@
+import { configurationJsonSchema } from "../../core/config/json_schema.ts";
+import { loadAllPlugins } from "../../core/config/plugin_registry.ts";
+import { registry } from "../../plugins/registry.ts";
+import type { GeneratedFile } from "./generated_file.ts";
+import { kernelSettings, pluginSettings } from "./settings_tables.ts";
+
+/** Everything that is generated; a new kind is added here. */
+export async function generatedFiles(): Promise<GeneratedFile[]> {
+  const plugins = await loadAllPlugins(registry);
+  return [
+    {
+      file: "config/schema.json",
+      content: () => `${JSON.stringify(configurationJsonSchema(plugins), null, 2)}\n`,
+    },
+    kernelSettings,
+    ...plugins.map(pluginSettings),
+  ];
+}

@@ -1,0 +1,49 @@
+import { expect } from "expect";
+import postgres from "postgres";
+import { createDatabase, startPostgres } from "./postgres.ts";
+import { testWithOwnPostgres, testWithPostgres } from "./test_with.ts";
+
+async function query(url: string, statement: string): Promise<readonly Record<string, unknown>[]> {
+  const sql = postgres(url, { max: 1, onnotice: () => {} });
+  try {
+    return await sql.unsafe(statement);
+  } finally {
+    await sql.end();
+  }
+}
+
+testWithPostgres("every database is empty, apart from the others, and gone afterwards", async () => {
+  const first = await createDatabase();
+  await query(first.url, "CREATE TABLE one (id int)");
+  {
+    await using second = await createDatabase();
+    const tables = "SELECT count(*)::int AS count FROM pg_tables WHERE schemaname = 'public'";
+    expect(await query(first.url, tables)).toEqual([{ count: 1 }]);
+    expect(await query(second.url, tables)).toEqual([{ count: 0 }]);
+  }
+  const busy = postgres(first.url, { max: 1, onnotice: () => {} });
+  await busy`SELECT 1`;
+  await first[Symbol.asyncDispose]();
+  await expect(query(first.url, "SELECT 1")).rejects.toThrow("does not exist");
+  await busy.end();
+});
+
+testWithOwnPostgres("a PostgreSQL server keeps its port and data over stop, crash and kill", async () => {
+  await using server = await startPostgres();
+  await query(server.url, "CREATE TABLE kept (id int)");
+  for (const [id, mode] of (["fast", "immediate"] as const).entries()) {
+    const before = server.pid;
+    await query(server.url, `INSERT INTO kept VALUES (${id})`);
+    await server.restart({ mode });
+    expect(server.pid).not.toBe(before);
+  }
+  expect(server.output()).toContain("automatic recovery in progress");
+  await server.kill();
+  await expect(query(server.url, "SELECT 1")).rejects.toThrow();
+  await server.restart();
+  expect(await query(server.url, "SELECT id FROM kept ORDER BY id")).toEqual([{ id: 0 }, { id: 1 }]);
+});
+
+testWithOwnPostgres("a PostgreSQL server that cannot start says why", async () => {
+  await expect(startPostgres({ settings: { no_such_setting: "1" } })).rejects.toThrow(/no_such_setting/);
+});
