@@ -92,14 +92,33 @@ function ending(stack: AsyncDisposableStack): AbortSignal {
   return abort.signal;
 }
 
-async function main(): Promise<number> {
+/** Rejects as soon as the run is to end. */
+function aborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    signal.addEventListener("abort", () => reject(new Error(`ended early: ${signal.reason}`)));
+  });
+}
+
+async function runTests(): Promise<number> {
   await using stack = new AsyncDisposableStack();
   const signal = ending(stack);
   const folder = stack.use(await createRunFolder());
-  const env = { ...await obtainAll(stack), ...folder.env };
+  const env = { ...await Promise.race([obtainAll(stack), aborted(signal)]), ...folder.env };
   const { junitFile } = folder;
   const run = await runDenoTest({ args: testArgs(Deno.args), env, junitFile, print, signal });
+  if (signal.aborted) say(`ended early: ${signal.reason}`);
   return await summarize(run, folder);
+}
+
+/** Runs the tests; what keeps them from running at all is one failure. */
+async function main(): Promise<number> {
+  try {
+    return await runTests();
+  } catch (error) {
+    say(`Cannot run "the tests": ${error instanceof Error ? error.message : error}`);
+    say("0 passed, 1 failed, 0 skipped");
+    return 1;
+  }
 }
 
 if (import.meta.main) Deno.exit(await main());

@@ -1,5 +1,5 @@
 import { isObject, type JsonObject } from "./client.ts";
-import { exitCode } from "./cli_error.ts";
+import { CliError, exitCode } from "./cli_error.ts";
 import { oneLine } from "./escape_controls.ts";
 import { openClient } from "./open_client.ts";
 import type { Invocation } from "./invocation.ts";
@@ -32,17 +32,20 @@ export async function showStatus(invocation: Invocation): Promise<number> {
   const { terminal, options } = invocation;
   const client = await openClient(invocation, { key: false });
   const health = await client.request("GET", "/health", { accept: [503] });
+  const { status, node, checks, detail } = health;
+  if (!Array.isArray(checks)) {
+    throw new CliError(`The agent at ${client.url} cannot tell how it is: ${oneLine(detail ?? health)}`, {
+      exitCode: exitCode.failed,
+    });
+  }
   if (options.json) printJson(terminal, health);
   else {
-    const { status, node, checks } = health;
     const { id, name, version, started_at: started } = isObject(node) ? node : {};
-    const word = oneLine(status);
-    printFields(terminal, { agent: client.url, node: id, name, version, started, status: word });
-    const rows = Array.isArray(checks) ? checks.filter(isObject) : [];
-    if (rows.length > 0) {
-      terminal.print("");
-      createTable(terminal, columns)(rows);
-    }
+    printFields(terminal, { agent: client.url, node: id, name, version, started, status }, {
+      styles: { status: styles[oneLine(status)] },
+    });
+    terminal.print("");
+    createTable(terminal, columns)(checks.filter(isObject));
   }
-  return health.status === "healthy" || health.status === "degraded" ? exitCode.ok : exitCode.failed;
+  return status === "healthy" || status === "degraded" ? exitCode.ok : exitCode.failed;
 }

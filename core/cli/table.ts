@@ -49,13 +49,20 @@ export function createTable<Row>(
 }
 
 /** Prints names and their values below each other; empty values are left out. */
-export function printFields(terminal: Terminal, fields: Readonly<Record<string, unknown>>): void {
+export function printFields(
+  terminal: Terminal,
+  fields: Readonly<Record<string, unknown>>,
+  { styles = {} }: { styles?: Readonly<Record<string, Style | undefined>> } = {},
+): void {
   const lines = Object.entries(fields)
     .map(([name, value]) => [oneLine(name), oneLine(value)] as const)
     .filter(([, value]) => value !== "");
   const width = Math.max(...lines.map(([name]) => stringWidth(name)), 0);
   for (const [name, value] of lines) {
-    terminal.print(`${terminal.paint("dim", name.padEnd(width))}  ${value}`);
+    const style = styles[name];
+    terminal.print(
+      `${terminal.paint("dim", name.padEnd(width))}  ${style ? terminal.paint(style, value) : value}`,
+    );
   }
 }
 

@@ -84,4 +84,7 @@ Deno.test("fields stand below each other, without the empty ones", () => {
   const terminal = recordTerminal();
   printFields(terminal, { id: "k1", projects: null, expires: "", count: 0 });
   expect(terminal.printed).toEqual(["id     k1", "count  0"]);
+  const coloured = recordTerminal({ colours: true });
+  printFields(coloured, { status: "down", id: 1 }, { styles: { status: "red" } });
+  expect(coloured.printed).toEqual(["<dim>status</dim>  <red>down</red>", "<dim>id    </dim>  1"]);
 });

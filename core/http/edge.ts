@@ -1,4 +1,5 @@
 import { trace } from "@opentelemetry/api";
+import { getPath } from "hono/utils/url";
 import type { Clock } from "../clock.ts";
 import { withContext } from "../context.ts";
 import { Problem } from "../errors.ts";
@@ -34,6 +35,8 @@ export interface EdgeOptions {
   readonly mounts: Mounts;
   readonly deadlines: Deadlines;
   readonly observe: (observation: HttpObservation) => void;
+  /** Whether each request gets a debug line. */
+  readonly accessLog: boolean;
   readonly log: Logger;
   readonly clock: Clock;
 }
@@ -75,8 +78,9 @@ export class Edge {
     if (this.#refuseForeign(exchange)) return preflightResponse();
     const { mounts, authenticator } = this.#options;
     const { table } = mounts;
-    const path = table.app.getPath(request);
+    const path = getPath(request);
     const route = table.find(exchange.method, path);
+    exchange.path = path;
     exchange.route = route;
     if (route?.policy.open) {
       authenticator.admitAnonymous(exchange);
@@ -184,7 +188,7 @@ export class Edge {
   }
 
   #finish(response: Response, exchange: Exchange): Response {
-    const { observe, log, clock } = this.#options;
+    const { observe, accessLog, log, clock } = this.#options;
     const finished = response.status === 101 ? response : finish(response, exchange);
     const { method, route, correlationId, error } = exchange;
     const { status } = finished;

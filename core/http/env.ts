@@ -6,6 +6,8 @@ export interface HttpEnv {
   Bindings: {
     /** Address of the peer as the socket tells it, or of the client where a trusted proxy says so. */
     readonly remoteAddress: string;
+    /** Decoded path of the request. */
+    readonly path: string;
     /** Aborted when the server starts to close: the moment for streams to end. */
     readonly closing: AbortSignal;
     /** False once the key that opened this request is revoked or expired; streams ask now and then. */

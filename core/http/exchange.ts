@@ -22,6 +22,8 @@ export class Exchange implements Exclude<HttpEnv["Bindings"], undefined> {
   readonly correlationId: string;
   /** Monotonic milliseconds. */
   readonly nowMs: number;
+  /** Decoded; the router asks for it again. */
+  path = "/";
   route: Route | undefined;
   principal: Principal | undefined;
   /** Origin of a foreign page that is allowed to call us. */

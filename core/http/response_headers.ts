@@ -24,12 +24,12 @@ export function finish(response: Response, options: FinishOptions): Response {
 }
 
 function addHeaders(headers: Headers, { correlationId, listedOrigin }: FinishOptions): void {
-  headers.set("x-correlation-id", correlationId);
-  headers.set("x-content-type-options", "nosniff");
-  headers.set("x-frame-options", "DENY");
-  headers.set("referrer-policy", "no-referrer");
-  if (!headers.has("content-security-policy")) headers.set("content-security-policy", dataPolicy);
-  if (!headers.has("cache-control")) headers.set("cache-control", "no-store");
+  headers.append("x-correlation-id", correlationId); // append is quicker than set
+  headers.append("x-content-type-options", "nosniff");
+  headers.append("x-frame-options", "DENY");
+  headers.append("referrer-policy", "no-referrer");
+  if (!headers.has("content-security-policy")) headers.append("content-security-policy", dataPolicy);
+  if (!headers.has("cache-control")) headers.append("cache-control", "no-store");
   if (listedOrigin === undefined) return;
   headers.set("access-control-allow-origin", listedOrigin);
   headers.set("access-control-expose-headers", "x-correlation-id, retry-after, location");

@@ -1,4 +1,5 @@
 import { OpenAPIHono } from "@hono/zod-openapi";
+import { getPath } from "hono/utils/url";
 import { Problem } from "../errors.ts";
 import { enter } from "./body.ts";
 import type { HttpEnv } from "./env.ts";
@@ -17,7 +18,7 @@ export class RouteTable {
   readonly #byHandlers = new WeakMap<object, Route>();
 
   constructor(mounts: readonly Mount[], onError: OnError) {
-    const app = new OpenAPIHono<HttpEnv>();
+    const app = new OpenAPIHono<HttpEnv>({ getPath: pathOf });
     app.onError((error, c) => onError(error, c.env));
     app.notFound((c) => onError(notFound(c.req.path), c.env));
     for (const mount of mounts) {
@@ -49,6 +50,11 @@ export class RouteTable {
     if (found.length === 0) return [];
     return [...found, ...(found.includes("GET") ? ["HEAD"] : []), "OPTIONS"];
   }
+}
+
+/** Hono hands over `c.env`, where the edge has put the path already. */
+function pathOf(request: Request, options?: { env?: HttpEnv["Bindings"] }): string {
+  return options?.env?.path ?? getPath(request);
 }
 
 /** The 404 of a path that no route answers to. */

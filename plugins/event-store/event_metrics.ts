@@ -31,8 +31,8 @@ export function declareEventMetrics(
   });
   metrics.gauge({
     name: "commandcenter_events_relay_lag",
-    help: "Events of this node that are stored but not yet on the bus",
-    collect: async () => await store.countAfter(relay.position ?? 0, { nodeId, to: await store.headSeq() }),
+    help: "Sequences of the log that the relay has yet to put on the bus",
+    collect: () => relay.lag(),
   });
   metrics.gauge({
     name: "commandcenter_events_parked",

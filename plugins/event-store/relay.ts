@@ -55,12 +55,16 @@ export class Relay {
     return this.#problem;
   }
 
+  /** Sequences between here and the end of the log. */
+  async lag(): Promise<number> {
+    return await this.#options.store.headSeq() - (this.position ?? 0);
+  }
+
   /** Down where the bus is away, degraded where events had to be left behind. */
   async health(): Promise<Health> {
     const { store, nodeId } = this.#options;
     if (this.#problem !== undefined) {
-      const lag = await store.countAfter(this.position ?? 0, { nodeId, to: await store.headSeq() });
-      return { status: "down", message: `${lag} events wait for the bus: ${this.#problem}` };
+      return { status: "down", message: `${await this.lag()} events wait for the bus: ${this.#problem}` };
     }
     const parked = await store.parkedCount(nodeId);
     if (parked === 0) return { status: "up" };

@@ -16,7 +16,7 @@ const statistics = z.object({
     seq: z.int().nullable().describe(
       "This node's events up to here are on the bus; null before the first look",
     ),
-    lag: z.int().describe("Events of this node that are not yet on the bus"),
+    lag: z.int().describe("Sequences that the relay has yet to put on the bus"),
     parked: z.int().describe("Events that the bus can never take"),
     problem: z.string().nullable(),
   }),
@@ -53,7 +53,7 @@ export function addStatsRoute(http: OpenAPIHono<HttpEnv>, parts: StatsParts): vo
       size_bytes: await storage.sizeBytes(),
       relay: {
         seq: relay.position ?? null,
-        lag: await store.countAfter(relay.position ?? 0, { nodeId, to: lastSeq }),
+        lag: await relay.lag(),
         parked: await store.parkedCount(nodeId),
         problem: relay.problem ?? null,
       },

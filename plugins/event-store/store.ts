@@ -169,13 +169,6 @@ export class EventStore {
       .select(sql<number>`count(*)`.as("count")).executeTakeFirstOrThrow();
     return Number(row.count);
   }
-
-  /** How many of one node's events lie behind `seq`, up to `to`. */
-  async countAfter(seq: number, { nodeId, to }: { nodeId: string; to: number }): Promise<number> {
-    const row = await this.#db.selectFrom("event_store_event").where("seq", ">", seq).where("seq", "<=", to)
-      .where("node_id", "=", nodeId).select(sql<number>`count(*)`.as("count")).executeTakeFirstOrThrow();
-    return Number(row.count);
-  }
 }
 
 function compileInsert(db: Kysely<EventStoreTables>, size: number): CompiledQuery {

@@ -37,7 +37,7 @@ const websocketRoute = createRoute({
   summary: "Follow events over a WebSocket",
   description:
     "One JSON text per event, the same order and seam as over SSE. Before it closes by itself it sends " +
-    "`{error: problem}`; 4429 = the reader was too slow, 4503 = the agent is stopping.",
+    "`{error: problem}`; 4429 = the reader was too slow, 4401 = its key ended, 1001 = the agent is stopping.",
   security: readOrTicket,
   request: { query: streamQuery },
   responses: {

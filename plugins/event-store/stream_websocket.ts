@@ -12,8 +12,8 @@ const maxBufferedBytes = 1 << 20;
 const drainPollMs = 5;
 const open = 1;
 
-/** What a stream is closed with when the agent stops: 503 in the range of codes that is free for applications. */
-const stopping = 4503;
+/** RFC 6455 "going away". */
+const goingAway = 1001;
 
 /** Sends a stream over a WebSocket, one JSON text per event; a failure is a last frame `{"error": problem}` and a close code. */
 export function websocketHandlers(
@@ -41,7 +41,7 @@ async function pump(stream: OpenStream, socket: Socket): Promise<void> {
       await pause(drainPollMs, stream.signal);
     }
   }
-  socket.close(stopping, "the agent is stopping; connect again with after_seq of the last event seen");
+  socket.close(goingAway, "the agent is stopping; connect again with after_seq of the last event seen");
 }
 
 function send(socket: Socket, rows: readonly EventRow[]): void {

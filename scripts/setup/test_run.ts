@@ -1,5 +1,7 @@
 import { parseTestReport, type TestReport } from "./test_report.ts";
 
+const graceMs = 10_000;
+
 /** How `deno test` is to run. */
 export interface DenoTestOptions {
   readonly args: readonly string[];
@@ -23,11 +25,11 @@ export async function runDenoTest(options: DenoTestOptions): Promise<DenoTestRun
   const child = new Deno.Command(Deno.execPath(), {
     args: ["test", "-A", "--sanitize-ops", "--sanitize-resources", `--junit-path=${junitFile}`, ...args],
     env: { ...env },
-    signal,
     stdin: "null",
     stdout: "piped",
     stderr: "piped",
   }).spawn();
+  const stopEnding = endOnAbort(child, signal);
   const crashed: string[] = [];
   const [{ code }] = await Promise.all([
     child.status,
@@ -40,11 +42,26 @@ export async function runDenoTest(options: DenoTestOptions): Promise<DenoTestRun
     }),
     follow(child.stderr, { print }),
   ]);
+  stopEnding();
   const report = parseTestReport(await readIfThere(junitFile));
   // A file that throws outside its tests is missing from the report.
   const failed = [...report.failed, ...crashed];
   if (code !== 0 && failed.length === 0) failed.push(`deno test: ${ending(code, signal)}`);
   return { ...report, failed, code: failed.length > 0 ? code || 1 : code };
+}
+
+// SIGINT lets it name the tests that were under way, and write its report.
+function endOnAbort(child: Deno.ChildProcess, signal: AbortSignal | undefined): () => void {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const end = () => {
+    child.kill("SIGINT");
+    timer = setTimeout(() => child.kill("SIGKILL"), graceMs);
+  };
+  signal?.addEventListener("abort", end);
+  return () => {
+    clearTimeout(timer);
+    signal?.removeEventListener("abort", end);
+  };
 }
 
 function withoutColours(text: string): string {

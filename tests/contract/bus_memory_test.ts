@@ -2,7 +2,8 @@ import { systemClock } from "../../core/clock.ts";
 import { openBus } from "../../core/bus/open_bus.ts";
 import { busSettings } from "../../core/bus/settings.ts";
 import { getLogger } from "../../core/log.ts";
-import { type OpenedBus, testBus } from "./bus_suite.ts";
+import type { OpenedBus } from "./bus_case.ts";
+import { testBus } from "./bus_suite.ts";
 
 async function open(): Promise<OpenedBus> {
   const handlerErrors: OpenedBus["handlerErrors"] = [];

@@ -7,7 +7,7 @@ import { startNatsServer } from "../support/nats_server.ts";
 import { testWithNats } from "../support/test_with.ts";
 import { type Certificates, makeCertificates } from "./bus_certificates.ts";
 import { type OpenedNats, openNats } from "./bus_nats_opener.ts";
-import { bytes } from "./bus_suite.ts";
+import { bytes } from "./bus_case.ts";
 
 type Settings = Parameters<typeof openNats>[0];
 type KeyPair = ReturnType<typeof nkeys.createUser>;

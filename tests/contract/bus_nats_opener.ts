@@ -5,7 +5,7 @@ import { busSettings } from "../../core/bus/settings.ts";
 import { systemClock } from "../../core/clock.ts";
 import type { Logger } from "../../core/log.ts";
 import { waitFor } from "../support/wait_for.ts";
-import type { OpenedBus } from "./bus_suite.ts";
+import type { OpenedBus } from "./bus_case.ts";
 
 /** A bus over NATS with what it logged. */
 export interface OpenedNats extends OpenedBus {

@@ -5,7 +5,7 @@ import { freePort } from "../support/free_port.ts";
 import { testWithNats } from "../support/test_with.ts";
 import { waitFor, within } from "../support/wait_for.ts";
 import { type OpenedNats, openNats } from "./bus_nats_opener.ts";
-import { bytes, codeOf, text } from "./bus_suite.ts";
+import { bytes, codeOf, text } from "./bus_case.ts";
 
 const subject = "hub.hub-1.a.b";
 const append = ({ bus }: OpenedNats, id: string) => bus.append(subject, bytes(id), { id });

@@ -8,7 +8,7 @@ import { startNatsServer } from "../support/nats_server.ts";
 import { testWithNats } from "../support/test_with.ts";
 import { waitFor } from "../support/wait_for.ts";
 import { openNats } from "./bus_nats_opener.ts";
-import { bytes, codeOf, text } from "./bus_suite.ts";
+import { bytes, codeOf, text } from "./bus_case.ts";
 
 const subject = "hub.hub-1.a.b";
 const streamName = "COMMANDCENTER_EVENTS";

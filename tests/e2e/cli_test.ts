@@ -1,7 +1,9 @@
 import { expect } from "expect";
 import { startAgent } from "../support/run_agent.ts";
 import { followCli } from "../support/follow_cli.ts";
-import { type CliResult, runCli } from "../support/run_cli.ts";
+import { startPostgres } from "../support/postgres.ts";
+import { type CliResult, programArgs, repository, runCli } from "../support/run_cli.ts";
+import { testWithOwnPostgres } from "../support/test_with.ts";
 import { waitFor } from "../support/wait_for.ts";
 
 const config = { plugins: { "event-store": {}, metrics: {} }, projects: [] };
@@ -217,4 +219,47 @@ Deno.test("status shows the agent and its checks, without a key", async () => {
   expect(stdout).toMatch(/^CHECK +STATUS +REQUIRED +LATENCY +MESSAGE$/m);
   expect(stdout).toMatch(/^storage +up +yes +[\d.]+ ms$/m);
   expect(json(await runCli(["status", "--json", "--url", agent.url]))).toMatchObject({ status: "healthy" });
+});
+
+/** What the command prints when its output is a terminal. */
+async function onTerminal(words: readonly string[], env: Record<string, string>): Promise<string> {
+  const { stdout } = await new Deno.Command("script", {
+    args: ["-qec", [Deno.execPath(), ...programArgs(words)].join(" "), "/dev/null"],
+    cwd: repository,
+    env: { TERM: "xterm", NO_COLOR: "", ...env },
+    stdin: "null",
+  }).output();
+  return new TextDecoder().decode(stdout);
+}
+
+Deno.test({
+  name: "colours are for terminals, unless NO_COLOR or TERM=dumb says otherwise",
+  ignore: Deno.build.os !== "linux", // `script` has other options elsewhere
+  fn: async () => {
+    await using agent = await startAgent({ config });
+    const words = ["status", "--url", agent.url];
+    expect(await onTerminal(words, {})).toContain("\u001b[32mhealthy\u001b[39m");
+    for (const [name, value] of [["NO_COLOR", "1"], ["TERM", "dumb"]] as const) {
+      const plain = await onTerminal(words, { [name]: value });
+      expect(plain).toMatch(/^status +healthy\s*$/m);
+      expect(plain).not.toContain("\u001b[3");
+    }
+    const piped = await runCli(words, { env: { FORCE_COLOR: "1" } });
+    expect(piped.stdout).not.toContain("\u001b");
+  },
+});
+
+testWithOwnPostgres("status of an agent without its database is exit status 1", async () => {
+  await using server = await startPostgres();
+  await using agent = await startAgent({ config: { ...config, storage: { url: server.url } } });
+  const status = () => runCli(["status", "--url", agent.url]);
+  expect(await status()).toMatchObject({ code: 0 });
+  await server.stop({ mode: "immediate" });
+  const down = await waitFor(async () => {
+    const result = await status();
+    return result.code !== 0 && result;
+  }, { what: "the loss to be noticed" });
+  expect(down.code).toBe(1);
+  expect(down.stdout).toMatch(/^status +unhealthy$/m);
+  expect(down.stdout).toMatch(/^storage +down +yes /m);
 });

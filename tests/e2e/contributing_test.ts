@@ -39,7 +39,7 @@ Deno.test("the plugin of CONTRIBUTING.md, built as the page says, passes every c
     ["lint", ...written],
     ["check", "plugins/greeter", "plugins/registry.ts"],
     ["test", "-A", "--sanitize-ops", "--sanitize-resources", "plugins/greeter"],
-    ["run", "-P", "core/main.ts", "check", "--config", "walk.yaml"],
+    ["run", "-A", "core/main.ts", "check", "--config", "walk.yaml"],
   ];
   for (const step of steps) {
     const { code, output } = await run(step, copy.path);

@@ -33,7 +33,7 @@ Deno.test("start tells where it answers, where the key lies, and a first command
     expect(greeting).toContain(join(folder, "data", "admin.key"));
     const [, command] = greeting.match(/^Try +deno task commandcenter (.+)$/m)!;
     const tried = await new Deno.Command("sh", {
-      args: ["-c", `exec "$DENO" run -P core/main.ts ${command}`],
+      args: ["-c", `exec "$DENO" run -A core/main.ts ${command}`],
       env: { DENO: Deno.execPath() },
       cwd: repository,
     }).output();
@@ -55,6 +55,52 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
     await stream.body?.cancel().catch(() => {});
   });
 }
+
+/** A request that the agent has in hand for as long as its client likes. */
+async function slowRequest(url: string, key: string): Promise<Deno.TcpConn> {
+  const { hostname, port } = new URL(url);
+  const connection = await Deno.connect({ hostname, port: Number(port) });
+  await connection.write(new TextEncoder().encode(
+    `POST /api/events HTTP/1.1\r\nhost: ${hostname}:${port}\r\nauthorization: Bearer ${key}\r\n` +
+      "content-type: application/json\r\ncontent-length: 1000\r\n\r\n{",
+  ));
+  return connection;
+}
+
+Deno.test("a second signal ends an agent at once, one press of Ctrl-C that arrives twice does not", async () => {
+  await using agent = await startAgent({ config });
+  using _request = await slowRequest(agent.url, agent.adminKey);
+  const pressedAt = performance.now();
+  Deno.kill(agent.pid, "SIGINT");
+  Deno.kill(agent.pid, "SIGINT");
+  await waitFor(() => agent.output().includes('"signal":"SIGINT"'), { what: "the agent to begin to stop" });
+  await waitFor(() => performance.now() - pressedAt > 500, { what: "the next press" });
+  Deno.kill(agent.pid, "SIGINT");
+  expect(await agent.exited()).toBe(130);
+  expect(performance.now() - pressedAt).toBeLessThan(4000);
+  expect(agent.output()).not.toContain('"message":"stopped"');
+});
+
+Deno.test("a request that never ends does not keep an agent from stopping in time", async () => {
+  await using agent = await startAgent({ config });
+  using _request = await slowRequest(agent.url, agent.adminKey);
+  const toldAt = performance.now();
+  expect(await agent.stop()).toBe(0);
+  expect(performance.now() - toldAt).toBeLessThan(10_000);
+});
+
+Deno.test("an agent that waits for its database can be stopped", async () => {
+  using silent = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  await withConfig(freePort(), async (file) => {
+    const url = `postgres://hub@127.0.0.1:${silent.addr.port}/hub`;
+    await Deno.writeTextFile(file, JSON.stringify({ ...config, storage: { url } }));
+    await using agent = followCli(["start", "--config", file]);
+    using _connection = await silent.accept();
+    agent.signal("SIGTERM");
+    expect(await agent.exited()).toBe(143);
+    expect(agent.lines()).toEqual([]);
+  });
+});
 
 Deno.test("an address in use is told by name, with the setting to change", async () => {
   await using agent = await startAgent({ config });
@@ -80,7 +126,7 @@ Deno.test("a second agent on the same data folder is refused", async () => {
 Deno.test("an agent goes on although nobody reads its greeting", async () => {
   await withConfig(freePort(), async (file) => {
     const child = new Deno.Command(Deno.execPath(), {
-      args: ["run", "-P", "core/main.ts", "start", "--config", file],
+      args: ["run", "-A", "core/main.ts", "start", "--config", file],
       cwd: repository,
       stdout: "piped",
       stderr: "null",

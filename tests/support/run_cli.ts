@@ -6,7 +6,7 @@ export const repository: string = fileURLToPath(new URL("../../", import.meta.ur
 
 /** The arguments behind `deno` that run the program with the permissions it ships with. */
 export function programArgs(args: readonly string[]): string[] {
-  return ["run", "-P", "core/main.ts", ...args];
+  return ["run", "-A", "core/main.ts", ...args];
 }
 
 /** How the command line is to run. */
