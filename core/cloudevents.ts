@@ -69,7 +69,6 @@ function required(headers: Readonly<Record<string, string>>, name: string): stri
 
 /** CloudEvents percent-encodes what a header cannot carry: controls, space, quote, percent and all that is not ASCII. */
 function encodeHeader(text: string): string {
-  // deno-lint-ignore no-control-regex -- controls are what this is about
   return text.replaceAll(
     /[^\x21\x23\x24\x26-\x7e]/gu,
     (character) =>

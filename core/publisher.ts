@@ -5,6 +5,7 @@ import { currentContext } from "./context.ts";
 import { Problem } from "./errors.ts";
 import type { Envelope, Event, Journal, Published } from "./events.ts";
 import type { PublishOptions } from "./plugin.ts";
+import { inSpan } from "./trace.ts";
 
 interface PublisherOptions {
   readonly nodeId: string;
@@ -34,6 +35,19 @@ export class Publisher {
 
   /** Rejects with Problem 422 on data that does not fit, 503 while the journal or, without one, the bus is away. */
   async publish<Data>(
+    event: Event<Data>,
+    data: Data,
+    options: PublishOptions & { service: string },
+  ): Promise<Published> {
+    const call = currentContext() ?? { correlationId: options.correlationId ?? newId() };
+    return await inSpan(
+      `publish ${event.type}`,
+      { call, kind: "producer" },
+      () => this.#publish(event, data, options),
+    );
+  }
+
+  async #publish<Data>(
     event: Event<Data>,
     data: Data,
     options: PublishOptions & { service: string },

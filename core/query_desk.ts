@@ -1,11 +1,12 @@
 import type { Bus, BusMessage, Subscription } from "./bus/bus.ts";
 import { BusError } from "./bus/bus.ts";
 import { newId } from "./clock.ts";
-import { currentContext, withContext } from "./context.ts";
+import { currentContext } from "./context.ts";
 import { messageOf, Problem } from "./errors.ts";
 import type { Logger } from "./log.ts";
 import type { AskOptions } from "./plugin.ts";
 import type { Query } from "./queries.ts";
+import { inSpan } from "./trace.ts";
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { fatal: true });
@@ -54,11 +55,14 @@ export class QueryDesk {
   /** Rejects with Problem 404 `no_responder`, 422 `invalid_question`, 503, 504 `deadline_exceeded`, or what the other side threw. */
   async ask<Ask, Answer>(query: Query<Ask, Answer>, ask: Ask, options: AskOptions = {}): Promise<Answer> {
     const timeoutMs = options.timeoutMs ?? defaultTimeoutMs;
-    const local = options.node === undefined || options.node === this.#options.nodeId;
-    if (!local) return await this.#askRemote(query, ask, { node: options.node!, timeoutMs });
-    const answerer = this.#answerers.get(query.name);
-    if (!answerer) throw noResponder(query.name, this.#options.nodeId);
-    return await within(timeoutMs, query.name, run(answerer, ask)) as Answer;
+    const node = options.node ?? this.#options.nodeId;
+    const call = currentContext() ?? { correlationId: newId() };
+    return await inSpan(`ask ${query.name}`, { call, kind: "client" }, () => {
+      if (node !== this.#options.nodeId) return this.#askRemote(query, ask, { node, timeoutMs });
+      const answerer = this.#answerers.get(query.name);
+      if (!answerer) throw noResponder(query.name, node);
+      return within(timeoutMs, query.name, run(answerer, ask)) as Promise<Answer>;
+    });
   }
 
   async #askRemote<Ask, Answer>(
@@ -66,9 +70,9 @@ export class QueryDesk {
     ask: Ask,
     { node, timeoutMs }: { node: string; timeoutMs: number },
   ): Promise<Answer> {
-    const context = currentContext();
-    const headers: Record<string, string> = { "x-correlation-id": context?.correlationId ?? newId() };
-    if (context?.traceparent) headers.traceparent = context.traceparent;
+    const { correlationId, traceparent } = currentContext()!; // `ask` made one where there was none
+    const headers: Record<string, string> = { "x-correlation-id": correlationId };
+    if (traceparent) headers.traceparent = traceparent;
     let reply: BusMessage;
     try {
       const data = encoder.encode(JSON.stringify(parse(query, ask)));
@@ -89,8 +93,9 @@ export class QueryDesk {
     const correlationId = message.headers["x-correlation-id"] ?? newId();
     const traceparent = message.headers.traceparent;
     try {
-      const answer = await withContext(
-        { correlationId, traceparent },
+      const answer = await inSpan(
+        `answer ${answerer.query.name}`,
+        { call: { correlationId, traceparent }, kind: "server" },
         async () => await run(answerer, JSON.parse(decoder.decode(message.data))),
       );
       return { data: encoder.encode(JSON.stringify(answer ?? null)) };

@@ -1,8 +1,8 @@
 import type { Bus, BusMessage, Subscription } from "./bus/bus.ts";
 import { fromMessage } from "./cloudevents.ts";
-import { withContext } from "./context.ts";
 import type { Envelope, Event } from "./events.ts";
 import type { SubscribeOptions } from "./plugin.ts";
+import { inSpan } from "./trace.ts";
 
 interface SubscribeContext extends SubscribeOptions {
   readonly plugin: string;
@@ -27,8 +27,10 @@ export function subscribe<Data>(
       const envelope = fromMessage(message);
       const data = event.schema.parse(envelope.data);
       const { correlationId, traceparent } = envelope;
-      await withContext(
-        { correlationId, causationId: envelope.id, traceparent: traceparent ?? undefined },
+      const call = { correlationId, causationId: envelope.id, traceparent: traceparent ?? undefined };
+      await inSpan(
+        `handle ${event.type}`,
+        { call, kind: "consumer" },
         () => handle(data, { ...envelope, data }),
       );
     } catch (error) {

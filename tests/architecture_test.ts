@@ -3,6 +3,7 @@ import { basename, dirname, join, relative } from "node:path";
 
 const root = join(import.meta.dirname!, "..");
 const maxLines = 300;
+const maxFunctionLines = 70;
 const maxFolderDepth = 3;
 const forbiddenNames = ["utils", "helpers", "common", "types", "manager", "base", "index"];
 
@@ -56,6 +57,23 @@ function offenders(rule: (source: Source) => boolean, among: readonly Source[] =
 Deno.test("no file is longer than 300 lines", () => {
   expect(offenders(({ text }) => text.split("\n").length - 1 > maxLines)).toEqual([]);
 });
+
+Deno.test("no function is longer than 70 lines", () => {
+  expect(sources.flatMap(longFunctions)).toEqual([]);
+});
+
+/** Code is formatted, so a function ends at the first line of its own indentation that closes a brace. */
+function longFunctions({ path, text }: Source): string[] {
+  const lines = text.split("\n");
+  return lines.flatMap((line, start) => {
+    const isFunction = /\bfunction\b.*\{$|=> \{$|^ {2}(static |async |override |get |set )*[#\w]+\(.*\{$/
+      .test(line);
+    if (!isFunction || /^\s*(if|for|while|switch|describe)\b/.test(line)) return [];
+    const indentation = /^ */.exec(line)![0];
+    const length = lines.slice(start + 1).findIndex((each) => each.startsWith(`${indentation}}`)) + 2;
+    return length > maxFunctionLines ? [`${path}:${start + 1} (${length} lines)`] : [];
+  });
+}
 
 Deno.test("no folder lies deeper than three", () => {
   expect(offenders(({ path }) => path.split("/").length - 1 > maxFolderDepth)).toEqual([]);

@@ -191,9 +191,7 @@ export class NatsSession {
   async #watch(): Promise<void> {
     for await (const status of this.connection.status()) {
       if (status.type === "staleConnection") {
-        this.#fault = new Error("the server stopped answering");
-        // The client would first try to send what is left, which a dead peer never lets it finish.
-        void this.connection.close();
+        this.#fault ??= new Error("the server stopped answering");
       } else if (status.type === "error") {
         this.#failed(status.error);
       }

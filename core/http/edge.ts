@@ -3,7 +3,7 @@ import { getPath } from "hono/utils/url";
 import type { Clock } from "../clock.ts";
 import { withContext } from "../context.ts";
 import { Problem } from "../errors.ts";
-import type { Logger } from "../log.ts";
+import type { Logger, LogProperties } from "../log.ts";
 import type { TrustedProxies } from "./address.ts";
 import type { Authenticator } from "./authenticator.ts";
 import { correlationIdOf, traceparentOf, traceparentOfSpan } from "./correlation.ts";
@@ -13,7 +13,7 @@ import type { HostGuard } from "./host_guard.ts";
 import { leave, type Route } from "./mount.ts";
 import type { Mounts } from "./mounts.ts";
 import { problemOf, problemResponse } from "./problem.ts";
-import { finish, preflightResponse } from "./response_headers.ts";
+import { preflightResponse, withStandardHeaders } from "./response_headers.ts";
 import { notFound, type RouteTable } from "./route_table.ts";
 import type { RequestHandler } from "./serve.ts";
 
@@ -75,13 +75,11 @@ export class Edge {
   };
 
   #answer(request: Request, exchange: Exchange): Response | Promise<Response> {
-    if (this.#refuseForeign(exchange)) return preflightResponse();
     const { mounts, authenticator } = this.#options;
     const { table } = mounts;
-    const path = getPath(request);
-    const route = table.find(exchange.method, path);
-    exchange.path = path;
-    exchange.route = route;
+    const path = exchange.path = getPath(request);
+    if (this.#refuseForeign(exchange)) return preflightResponse();
+    const route = exchange.route = table.find(exchange.method, path);
     if (route?.policy.open) {
       authenticator.admitAnonymous(exchange);
       return this.#dispatch(request, { exchange, route, table });
@@ -189,21 +187,15 @@ export class Edge {
 
   #finish(response: Response, exchange: Exchange): Response {
     const { observe, accessLog, log, clock } = this.#options;
-    const finished = response.status === 101 ? response : finish(response, exchange);
-    const { method, route, correlationId, error } = exchange;
+    const finished = response.status === 101 ? response : withStandardHeaders(response, exchange);
+    const { method, route, error } = exchange;
     const { status } = finished;
     const seconds = (clock.monotonic() - exchange.nowMs) / 1000;
     observe({ method, route: route?.template, status, seconds });
     if (error !== undefined && status >= 500) {
-      log[status === 500 ? "error" : "warn"]("a request failed", {
-        ...accessOf(exchange, { status, seconds }),
-        error,
-        correlation_id: correlationId,
-      });
-    } else {log.debug("request", {
-        ...accessOf(exchange, { status, seconds }),
-        correlation_id: correlationId,
-      });}
+      const level = status === 500 ? "error" : "warn";
+      log[level]("a request failed", { ...accessOf(exchange, { status, seconds }), error });
+    } else if (accessLog) log.debug("request", accessOf(exchange, { status, seconds }));
     return finished;
   }
 }
@@ -220,16 +212,18 @@ export interface Failing {
   readonly correlationId: string;
 }
 
-function accessOf(exchange: Exchange, { status, seconds }: { status: number; seconds: number }): object {
-  const { method, url, remoteAddress, principal } = exchange;
-  const path = url.slice(url.indexOf("/", 8)).split("?", 1)[0]; // no query: it may hold a ticket
+function accessOf(
+  { method, path, remoteAddress, principal, correlationId }: Exchange,
+  { status, seconds }: { status: number; seconds: number },
+): LogProperties {
   return {
     method,
-    path,
+    path, // without the query, which may hold a ticket
     status,
     ms: Math.round(seconds * 1e6) / 1e3,
     remote: remoteAddress,
     key: principal?.keyId,
+    correlation_id: correlationId,
   };
 }
 

@@ -53,8 +53,9 @@ export class RouteTable {
 }
 
 /** Hono hands over `c.env`, where the edge has put the path already. */
-function pathOf(request: Request, options?: { env?: HttpEnv["Bindings"] }): string {
-  return options?.env?.path ?? getPath(request);
+function pathOf(request: Request, options?: { env?: object }): string {
+  const env = options?.env as HttpEnv["Bindings"] | undefined;
+  return env?.path ?? getPath(request);
 }
 
 /** The 404 of a path that no route answers to. */

@@ -1,6 +1,6 @@
 // Every way here leaves the pinned nats-server in `.tools/bin` and returns its path.
 import { join } from "node:path";
-import { startContainer } from "./docker.ts";
+import { startContainer } from "./start_container.ts";
 import { download } from "./download.ts";
 import { fetchGo } from "./go_toolchain.ts";
 import { NotHere } from "./obtain.ts";
@@ -22,22 +22,17 @@ type Say = (line: string) => void;
 
 /** Takes it out of its Docker image. */
 export async function extractNats(): Promise<string> {
-  const container = await startContainer({
-    image: `nats:${version}-scratch`,
-    command: ["--addr", "127.0.0.1", "--port", "-1"],
-    ready: { message: /Server is ready/ },
-  });
-  try {
-    const archive = await new Response(
-      ReadableStream.from(await container.copyArchiveFromContainer("/nats-server")),
-    ).bytes();
-    return await withToolsFolder("nats-image", async (folder) => {
-      await untar(archive, folder);
-      return await keep(join(folder, "nats-server"));
+  return await withToolsFolder("nats-image", async (folder) => {
+    const archive = join(folder, "image.tar");
+    await using _container = await startContainer({
+      image: `nats:${version}-scratch`,
+      command: ["--addr", "127.0.0.1", "--port", "-1"],
+      ready: { message: "Server is ready" },
+      copy: { path: "/nats-server", archive },
     });
-  } finally {
-    await container.stop();
-  }
+    await untar(archive, folder);
+    return await keep(join(folder, "nats-server"));
+  });
 }
 
 /** Downloads the release. */

@@ -3,7 +3,7 @@ import { serverUser } from "../../tests/support/server_user.ts";
 import { createDatabase } from "../../tests/support/postgres.ts";
 import { startPostgres } from "../../tests/support/postgres_server.ts";
 import { freePort } from "../../tests/support/free_port.ts";
-import { startContainer } from "./docker.ts";
+import { startContainer } from "./start_container.ts";
 import { fetchPostgres } from "./fetch_postgres.ts";
 import { NotHere, obtain, type Obtained } from "./obtain.ts";
 import { findProgram, runProgram } from "./run_program.ts";
@@ -75,22 +75,23 @@ async function runningServer(): Promise<string> {
 
 async function fromImage(stack: AsyncDisposableStack): Promise<string> {
   const [port, password] = [freePort(), crypto.randomUUID()];
-  const container = await startContainer({
-    image,
-    command: [
-      "postgres",
-      "-c",
-      "listen_addresses=127.0.0.1",
-      "-c",
-      `port=${port}`,
-      "-c",
-      "max_connections=200",
-    ],
-    env: { POSTGRES_PASSWORD: password },
-    // The first time is the server that only sets up the cluster.
-    ready: { message: /database system is ready to accept connections/, times: 2 },
-  });
-  stack.defer(async () => void await container.stop());
+  stack.use(
+    await startContainer({
+      image,
+      command: [
+        "postgres",
+        "-c",
+        "listen_addresses=127.0.0.1",
+        "-c",
+        `port=${port}`,
+        "-c",
+        "max_connections=200",
+      ],
+      env: { POSTGRES_PASSWORD: password },
+      // The first time is the server that only sets up the cluster.
+      ready: { message: "database system is ready to accept connections", times: 2 },
+    }),
+  );
   return `postgres://postgres:${password}@127.0.0.1:${port}/postgres`;
 }
 

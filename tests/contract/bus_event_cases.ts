@@ -1,5 +1,5 @@
 import { expect } from "expect";
-import type { Delivery } from "../../core/bus/bus.ts";
+import type { BusMessage, Delivery } from "../../core/bus/bus.ts";
 import { waitFor } from "../support/wait_for.ts";
 import { type BusCases, bytes, event, settled, text } from "./bus_case.ts";
 
@@ -14,6 +14,18 @@ export const streamCases: BusCases = {
     expect(await Promise.all(appended)).toEqual(sent.map(() => ({ duplicate: false })));
     await waitFor(() => seen.length === sent.length, { what: "all events" });
     expect(seen).toEqual(sent);
+  },
+
+  "an event comes with its headers and no others": async ({ bus }) => {
+    const seen: unknown[] = [];
+    const keep = ({ subject, data, headers }: BusMessage) => void seen.push({ subject, data, headers });
+    bus.subscribe("hub.>", keep);
+    bus.consume({ durable: "reader", pattern: "hub.>" }, keep);
+    await settled(bus);
+    const sent = { subject: event("a.b"), data: bytes("1"), headers: { "ce-id": "1", "ce-type": "a.b" } };
+    await bus.append(sent.subject, sent.data, { id: "1", headers: sent.headers });
+    await waitFor(() => seen.length === 2, { what: "both" });
+    expect(seen).toEqual([sent, sent]);
   },
 
   "the same id is stored once": async ({ bus }) => {

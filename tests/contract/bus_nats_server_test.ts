@@ -133,6 +133,20 @@ testWithNats("NATS: a stream or consumer that is removed under us is made again"
   await opened.status("well", ({ problem }) => problem === undefined);
 });
 
+testWithNats("NATS: appending finds out that the stream was removed, and it is made again", async () => {
+  await using server = await startNatsServer();
+  await using opened = await openNats({ url: server.url });
+  const { bus } = opened;
+  const identity = await bus.streamIdentity();
+  await manage(server.url, (manager) => manager.streams.delete(streamName));
+  const append = () => codeOf(() => bus.append(subject, bytes("1"), { id: "1" }));
+  expect(await append()).toBe("unavailable");
+  expect(bus.status().problem).toContain("is gone from the server");
+  await opened.status("well", ({ problem }) => problem === undefined);
+  expect(await append()).toBe(undefined);
+  expect(await bus.streamIdentity()).not.toBe(identity);
+});
+
 testWithNats("NATS: without JetStream the bus says what to do, and live messages work", async () => {
   await using server = await startNatsServer({ jetstream: false });
   await using opened = await openNats({ url: server.url });

@@ -125,3 +125,29 @@ testWithNats("an agent that starts while NATS is away serves, and relays once NA
   await expectRelayed(agent, server);
   await untilCheck(agent, "relay", "up");
 });
+
+testWithNats(
+  "an outage longer than the bus knows ids may repeat events, and changes nothing else",
+  async () => {
+    await using server = await startNatsServer();
+    await using agent = await startAgent({
+      config: {
+        bus: { url: server.url, stream: { duplicate_window: "100ms" } },
+        plugins: { "event-store": {}, metrics: {} },
+      },
+    });
+    await using publishers = publishEvents(agent);
+    for (let round = 0; round < 3; round++) {
+      await publishers.progress(300);
+      await server.kill();
+      await publishers.progress(300);
+      await server.restart();
+    }
+    await publishers.finish();
+    await untilMetric(agent, lag, (value) => value === 0);
+    // A consumer tells repetitions by the id: the first time each was seen is in order and complete.
+    const seen = new Set((await relayedEvents(server.url)).map(({ id }) => id));
+    expect([...seen]).toEqual((await storedEvents(agent)).map(({ id }) => id));
+    expectKept(await storedEvents(agent), publishers.acknowledged);
+  },
+);

@@ -1,0 +1,57 @@
+import { join } from "node:path";
+import { startBenchKernel } from "./bench_kernel.ts";
+import { EventTable, makeRows } from "./event_table.ts";
+import type { Contest, Row } from "./row.ts";
+
+const publishers = 64;
+const eventsPerRound = 16_384;
+
+/** `host.publish` of a kernel in this process beside the bare driver. */
+export const appendRow: Row = {
+  name: "append",
+  work: "host.publish, 64 at once, SQLite, the relay to the bus in memory running",
+  baseline: "prepared inserts, one transaction per 64, same table and indexes, ids in order of time",
+  unit: "events/s",
+  goal: { kind: "ratio", atLeast: 0.5 },
+  open: async () => {
+    await using opened = new AsyncDisposableStack();
+    const folder = await Deno.makeTempDir({ prefix: "commandcenter-bench-" });
+    opened.defer(() => Deno.remove(folder, { recursive: true }));
+    const kernel = opened.use(await startBenchKernel("sqlite:"));
+    const table = opened.use(await EventTable.open(join(folder, "baseline.db")));
+    const resources = opened.move();
+    let stored = 0;
+    const contest: Contest = {
+      work: async () => {
+        const seconds = await publishFrom(publishers, { count: eventsPerRound, publish: kernel.publish });
+        const lag = await kernel.relayLag();
+        await kernel.idle();
+        return { figure: eventsPerRound / seconds, also: { relay_lag_events: lag } };
+      },
+      baseline: () => {
+        const rows = makeRows(eventsPerRound, { after: stored, nodeId: "bench" });
+        const started = performance.now();
+        for (let start = 0; start < rows.length; start += publishers) {
+          table.append(rows.slice(start, start + publishers));
+        }
+        stored += rows.length;
+        return Promise.resolve({ figure: eventsPerRound / ((performance.now() - started) / 1000) });
+      },
+      [Symbol.asyncDispose]: () => resources.disposeAsync(),
+    };
+    return contest;
+  },
+};
+
+/** Lets so many publishers publish one event after the other; returns the seconds until the last one is stored. */
+export async function publishFrom(
+  publishers: number,
+  { count, publish }: { count: number; publish: () => Promise<unknown> },
+): Promise<number> {
+  let left = count;
+  const started = performance.now();
+  await Promise.all(Array.from({ length: publishers }, async () => {
+    while (left-- > 0) await publish();
+  }));
+  return (performance.now() - started) / 1000;
+}

@@ -1,0 +1,127 @@
+import process from "node:process";
+import { within } from "../../tests/support/wait_for.ts";
+import { cpuSecondsOf } from "./cpu_time.ts";
+import { HttpConnection, requestBytes } from "./http_connection.ts";
+import { WebsocketReader } from "./websocket_reader.ts";
+
+const publishers = 32;
+/** Latencies are taken from one subscriber in so many; of the others the messages are counted. */
+const sampledOneIn = 10;
+/** At the start of every run, whose latencies are left out: connections, compiled code and caches are new. */
+const settlingMs = 1000;
+const arrivalTimeoutMs = 60_000;
+const stampWidth = 20;
+
+export interface FanOutOptions {
+  readonly streamUrl: string;
+  readonly publishUrl: string;
+  readonly key?: string | undefined;
+  /** Process that answers, for its processor time. */
+  readonly pid: number;
+  readonly subscribers: number;
+  readonly eventsPerSecond: number;
+  readonly durationMs: number;
+  /** The body of a POST whose message will end with the stamp and `"}}`. */
+  readonly body: (stamp: string) => string;
+}
+
+/** How long messages took from when they were due to be published until a subscriber had them. */
+export interface FanOut {
+  /** Ascending, in milliseconds. */
+  readonly latenciesMs: Float64Array;
+  readonly messagesPerSecond: number;
+  readonly messageBytes: number;
+  readonly serverBusyPercent: number;
+  readonly clientBusyPercent: number;
+}
+
+/**
+ * Publishes at a steady rate over HTTP and reads with all subscribers; publishers and subscribers share this process,
+ * and so its clock. Rejects when not every message reaches every subscriber.
+ */
+export async function fanOut(options: FanOutOptions): Promise<FanOut> {
+  const { streamUrl, key, pid, subscribers, eventsPerSecond, durationMs } = options;
+  using opened = new DisposableStack();
+  const readers: WebsocketReader[] = [];
+  for (let index = 0; index < subscribers; index++) {
+    readers.push(opened.use(await WebsocketReader.open(streamUrl, key === undefined ? {} : { key })));
+  }
+  const events = Math.round((durationMs + settlingMs) / 1000 * eventsPerSecond);
+  const arrivals = new Arrivals(events * subscribers);
+  const startsAt = performance.now() + 50;
+  const reading = readers.map((reader, index) => {
+    const sampled = index % sampledOneIn === 0;
+    return reader.read((text) => arrivals.note(text, sampled ? startsAt + settlingMs : Infinity));
+  });
+  const before = { server: cpuSecondsOf(pid) ?? NaN, client: process.cpuUsage() };
+  const everything = Promise.all([publishSteadily(options, { events, startsAt }), arrivals.complete]);
+  // A stream that ends early, or a publish that fails, ends the run at once.
+  const broken = Promise.race(reading).then(() => Promise.reject(new Error("a stream ended early")));
+  await within(Promise.race([everything, broken]), { what: "every message", timeoutMs: arrivalTimeoutMs });
+  broken.catch(() => {}); // the streams end now because we end them
+  const seconds = (performance.now() - startsAt) / 1000;
+  const { user, system } = process.cpuUsage(before.client);
+  return {
+    latenciesMs: Float64Array.from(arrivals.latenciesMs).sort(),
+    messagesPerSecond: events * subscribers / seconds,
+    messageBytes: arrivals.messageBytes,
+    serverBusyPercent: ((cpuSecondsOf(pid) ?? NaN) - before.server) / seconds * 100,
+    clientBusyPercent: (user + system) / 1e4 / seconds,
+  };
+}
+
+class Arrivals {
+  readonly latenciesMs: number[] = [];
+  readonly complete: Promise<void>;
+  messageBytes = 0;
+  #missing: number;
+  readonly #resolve: () => void;
+
+  constructor(expected: number) {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#missing = expected;
+    this.complete = promise;
+    this.#resolve = resolve;
+  }
+
+  /** Counts a message; takes its latency where it was due behind `sampledFrom`. */
+  note(text: Uint8Array, sampledFrom: number): void {
+    if (sampledFrom !== Infinity) {
+      const dueAt = readStamp(text);
+      if (dueAt >= sampledFrom) this.latenciesMs.push(performance.now() - dueAt);
+      this.messageBytes = text.length;
+    }
+    if (--this.#missing === 0) this.#resolve();
+  }
+}
+
+/** Each event at its time, whether or not the ones before have been answered: who is late shows as latency. */
+async function publishSteadily(
+  { publishUrl, key, body, eventsPerSecond }: FanOutOptions,
+  { events, startsAt }: { events: number; startsAt: number },
+): Promise<void> {
+  let next = 0;
+  await Promise.all(Array.from({ length: publishers }, async () => {
+    using connection = await HttpConnection.open(publishUrl);
+    for (let index = next++; index < events; index = next++) {
+      const dueAt = startsAt + index * 1000 / eventsPerSecond;
+      const waitMs = dueAt - performance.now();
+      if (waitMs > 0) await new Promise((resolve) => setTimeout(resolve, waitMs));
+      const text = body(dueAt.toFixed(3).padStart(stampWidth, "0"));
+      const request = requestBytes(
+        "POST",
+        publishUrl,
+        key === undefined ? { body: text } : { body: text, key },
+      );
+      await connection.exchange(request, 201);
+    }
+  }));
+}
+
+/** The milliseconds in front of the closing `"}}`. */
+function readStamp(text: Uint8Array): number {
+  const end = text.length - 3;
+  const stamp = Number(String.fromCharCode(...text.subarray(end - stampWidth, end)));
+  if (Number.isNaN(stamp)) throw new Error(`Cannot read "a message": it does not end with a stamp`);
+  return stamp;
+}

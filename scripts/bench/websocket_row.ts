@@ -1,0 +1,63 @@
+import { samplePayload } from "./event_table.ts";
+import { fanOut, type FanOutOptions } from "./fan_out.ts";
+import { openHttpContest } from "./http_contest.ts";
+import type { Measurement, Row } from "./row.ts";
+import { quantile } from "./summary.ts";
+
+const load = { subscribers: 200, eventsPerSecond: 1000, durationMs: 4000 };
+
+/** From an event that is due to 200 screens that show it. */
+export const websocketRow: Row = {
+  name: "websocket",
+  work: "POST /api/events to each of 200 subscribers of everything, at 1,000 events/s; p99",
+  baseline: "the floor: a bare server that sends the body of each POST to 200 sockets, nothing stored; p99",
+  unit: "ms",
+  goal: { kind: "figure", below: 20 },
+  open: () =>
+    openHttpContest({
+      work: ({ url, pid, adminKey: key }) =>
+        measure({
+          ...load,
+          streamUrl: `${url}/api/events/stream`,
+          publishUrl: `${url}/api/events`,
+          key,
+          pid,
+          body,
+        }),
+      baseline: ({ url, pid }) =>
+        measure({
+          ...load,
+          streamUrl: `${url}/stream`,
+          publishUrl: `${url}/broadcast`,
+          pid,
+          body: floorBody,
+        }),
+    }),
+};
+
+async function measure(options: FanOutOptions): Promise<Measurement> {
+  const { latenciesMs, messagesPerSecond, messageBytes, serverBusyPercent, clientBusyPercent } = await fanOut(
+    options,
+  );
+  return {
+    figure: quantile(latenciesMs, 0.99),
+    also: {
+      p50_ms: quantile(latenciesMs, 0.5),
+      max_ms: quantile(latenciesMs, 1),
+      messages_per_second: messagesPerSecond,
+      message_bytes: messageBytes,
+      server_busy_percent: serverBusyPercent,
+      client_busy_percent: clientBusyPercent,
+    },
+  };
+}
+
+function body(stamp: string): string {
+  return JSON.stringify({ subject: "bench.stored", payload: { ...samplePayload, stamp } });
+}
+
+/** As long as what the agent makes of it. */
+function floorBody(stamp: string): string {
+  const envelope = "-".repeat(370);
+  return JSON.stringify({ envelope, payload: { ...samplePayload, stamp } });
+}
