@@ -10,6 +10,7 @@ export interface HttpObservation {
   readonly seconds: number;
 }
 
+/** What the HTTP server reports to. */
 export interface HttpMetrics {
   /** A request came in; one `observeHttp` follows when its answer begins, whatever that is. */
   requestStarted(): void;

@@ -22,6 +22,7 @@ export interface Histogram {
   observe(value: number): void;
 }
 
+/** One value for each label. */
 export type LabelValues<Label extends string> = Readonly<Record<Label, string>>;
 
 /** A metric with labels: one child for each combination of their values. */
@@ -78,6 +79,7 @@ interface WithBuckets {
   readonly buckets?: readonly number[];
 }
 
+/** Declares a histogram. Throws on a bad or taken name. */
 export interface DeclareHistogram {
   (declaration: Named & WithBuckets & WithoutLabels): Histogram;
   <const Label extends string>(
@@ -97,6 +99,7 @@ export interface SampleSnapshot {
   };
 }
 
+/** A metric with everything it holds at one moment. */
 export interface MetricSnapshot extends MetricDescription {
   /** Whether it is read at every scrape; without samples it is then unknown, not 0. */
   readonly collected: boolean;

@@ -19,7 +19,7 @@ const importedOnce: Readonly<Record<string, string>> = {
   "leven": "core/config/suggestion.ts",
   "prom-client": "core/prometheus.ts",
   "uuid": "core/clock.ts",
-  "yaml": "core/config/read_yaml.ts",
+  "yaml": "core/config/read_yaml.ts, core/config/source_tree.ts",
 };
 
 interface Source {

@@ -94,12 +94,14 @@ function giveUp(
 }
 
 async function withDeadline(work: () => unknown, timeoutMs: number): Promise<void> {
+  const working = work();
+  if (!(working instanceof Promise)) return;
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(() => reject(new Error(`the handler took longer than ${timeoutMs} ms`)), timeoutMs);
   });
   try {
-    await Promise.race([work(), late]);
+    await Promise.race([working, late]);
   } finally {
     clearTimeout(timer);
   }

@@ -82,7 +82,9 @@ export class Mailbox<Item extends Letter> {
       this.#waitingBytes -= item.data.length;
       if (this.#waiting.length <= this.#maxPending / 2) this.#inBurst = false;
       try {
-        await this.#handle(item);
+        const handled = this.#handle(item);
+        // A handler that is done already is not waited for, or a burst would overtake it turn by turn.
+        if (handled instanceof Promise) await handled;
       } catch (error) {
         this.#report(error, item);
       }

@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers";
 import { messageOf } from "../errors.ts";
 import {
   type Bus,
@@ -56,6 +57,7 @@ export class MemoryBus implements Bus {
   readonly #consumers = new Set<Subscription>();
   readonly #asking = new Set<(error: BusError) => void>();
   readonly #board: StatusBoard;
+  #turn: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
 
   constructor(options: MemoryBusOptions) {
@@ -74,20 +76,19 @@ export class MemoryBus implements Bus {
     this.#deliver(this.#checked(subject, { verb: "publish", data, ...options }));
   }
 
-  append(
+  async append(
     subject: string,
     data: Uint8Array,
     { id, headers }: { id: string; headers?: Headers },
   ): Promise<{ duplicate: boolean }> {
-    return Promise.try(() => {
-      const event = this.#checked(subject, { verb: "append", data, headers });
-      const { duplicate } = this.#stream.append(id, event);
-      if (!duplicate) {
-        this.#deliver(event);
-        for (const durable of this.#durables.values()) durable.wake();
-      }
-      return { duplicate };
-    });
+    const event = this.#checked(subject, { verb: "append", data, headers });
+    const { duplicate } = this.#stream.append(id, event);
+    if (!duplicate) {
+      this.#deliver(event);
+      for (const durable of this.#durables.values()) durable.wake();
+    }
+    await this.#nextTurn();
+    return { duplicate };
   }
 
   subscribe(
@@ -195,6 +196,16 @@ export class MemoryBus implements Bus {
     this.#listeners.clear();
     for (const giveUp of this.#asking) giveUp(closedError("request", "an answer"));
     this.#board.set({ connected: false });
+  }
+
+  /** Who waits for its appends is no faster than those who listen: they have had their turn by then. */
+  #nextTurn(): Promise<void> {
+    return this.#turn ??= new Promise((resolve) => {
+      setImmediate(() => {
+        this.#turn = undefined;
+        resolve();
+      });
+    });
   }
 
   #listen(pattern: string, queue: string | undefined, mailbox: Mailbox<Posted>): Subscription {

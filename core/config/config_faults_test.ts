@@ -1,5 +1,5 @@
 import { expect } from "expect";
-import { faultLines } from "./sample_configuration.ts";
+import { faultLines } from "../../tests/support/sample_configuration.ts";
 
 const bad: readonly { name: string; text: string | Uint8Array; lines: readonly string[] }[] = [
   {

@@ -8,7 +8,7 @@ import { registry } from "../../plugins/registry.ts";
 import { configurationJsonSchema } from "./json_schema.ts";
 import { loadConfiguration } from "./load_config.ts";
 import { loadAllPlugins } from "./plugin_registry.ts";
-import { sampleRegistry } from "./sample_configuration.ts";
+import { sampleRegistry } from "../../tests/support/sample_configuration.ts";
 import { settingRows } from "./settings_table.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));

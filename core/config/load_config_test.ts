@@ -2,7 +2,7 @@ import { expect } from "expect";
 import fc from "fast-check";
 import { hostname } from "node:os";
 import type { Secret } from "../secret.ts";
-import { faultLines, loadSample, sampleEnvironment } from "./sample_configuration.ts";
+import { faultLines, loadSample, sampleEnvironment } from "../../tests/support/sample_configuration.ts";
 
 Deno.test("the smallest file gets all defaults", async () => {
   const configuration = await loadSample("plugins:\n");

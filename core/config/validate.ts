@@ -11,6 +11,7 @@ type Issue = z.core.$ZodIssue;
 /** Marks messages that no schema wrote itself; `describeIssue` finds the words. */
 const unworded = "unworded";
 
+/** What a schema made of a value, or every fault it found. */
 export type Validated<Output> = { readonly output: Output } | { readonly faults: readonly Fault[] };
 
 /** Parses what `tree` holds at `path`. Text that was filled in as a whole also passes for a number or a flag. */

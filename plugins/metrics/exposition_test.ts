@@ -1,7 +1,7 @@
 import { expect } from "expect";
 import fc from "fast-check";
 import { Metrics } from "../../core/metrics.ts";
-import { parseExposition } from "./parse_exposition.ts";
+import { parseExposition } from "../../tests/support/parse_exposition.ts";
 
 const formats = ["prometheus", "openmetrics"] as const;
 

@@ -11,7 +11,7 @@ import { getLogger } from "../../core/log.ts";
 import type { Exposition } from "../../core/metrics.ts";
 import { definePlugin } from "../../core/plugin.ts";
 import { metricRows } from "./metric_rows.ts";
-import { parseExposition } from "./parse_exposition.ts";
+import { parseExposition } from "../../tests/support/parse_exposition.ts";
 import { type MetricsSummary, summarySchema } from "./summary.ts";
 
 interface Agent {

@@ -8,6 +8,7 @@ export const procFiles = {
   disks: "/proc/diskstats",
 } as const;
 
+/** One of the files of `/proc` that we read. */
 export type ProcSource = keyof typeof procFiles;
 
 /**

@@ -2,7 +2,7 @@ import { OpenAPIHono } from "@hono/zod-openapi";
 import { expect } from "expect";
 import type { HttpEnv } from "../../core/http/env.ts";
 import { Metrics } from "../../core/metrics.ts";
-import { parseExposition } from "./parse_exposition.ts";
+import { parseExposition } from "../../tests/support/parse_exposition.ts";
 import { addRoutes } from "./routes.ts";
 
 function setup(): { metrics: Metrics; http: OpenAPIHono<HttpEnv> } {

@@ -66,6 +66,7 @@ export const summarySchema = z.object({
   }),
 }).openapi("MetricsSummary");
 
+/** The answer of `GET /api/metrics/summary`. */
 export type MetricsSummary = z.output<typeof summarySchema>;
 
 const prefix = "commandcenter_";

@@ -87,7 +87,7 @@ testWithNats(
     const seen: string[] = [];
     opened.bus.consume({ durable: "reader", pattern: "hub.>" }, (message) => void seen.push(text(message)));
     await append(opened, "first");
-    const ids = Array.from({ length: 500 }, (_, index) => String(index));
+    const ids = Array.from({ length: 1500 }, (_, index) => String(index));
     const appending = ids.map((id) => codeOf(() => append(opened, id)));
     const asking = codeOf(() => opened.bus.request("rpc.nobody", bytes(""), { timeoutMs: 60_000 }));
     await waitFor(async () => await appending[0] === undefined, { what: "the first of them" });

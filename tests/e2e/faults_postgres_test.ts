@@ -3,7 +3,7 @@ import { untilCheck } from "../support/agent_state.ts";
 import { followEvents } from "../support/follow_events.ts";
 import { type PostgresServer, startPostgres } from "../support/postgres.ts";
 import { publishEvents } from "../support/publish_events.ts";
-import { startAgent } from "../support/run_agent.ts";
+import { type Agent, startAgent } from "../support/run_agent.ts";
 import { expectGapless, expectKept, storedEvents } from "../support/stored_events.ts";
 import { testWithOwnPostgres } from "../support/test_with.ts";
 
@@ -12,6 +12,12 @@ const ends: [how: string, end: (server: PostgresServer) => Promise<void>][] = [
   ["crashes", (server) => server.stop({ mode: "immediate" })],
   ["is killed", (server) => server.kill()],
 ];
+
+async function statusOf(agent: Agent, path: string): Promise<number> {
+  const answer = await agent.fetch(path);
+  await answer.body?.cancel();
+  return answer.status;
+}
 
 for (const [how, end] of ends) {
   testWithOwnPostgres(
@@ -28,8 +34,8 @@ for (const [how, end] of ends) {
         await publishers.progress(200);
         await end(server);
         await untilCheck(agent, "storage", "down");
-        expect((await agent.fetch("/health")).status).toBe(503);
-        expect((await agent.fetch("/health/live")).status).toBe(200);
+        expect(await statusOf(agent, "/health")).toBe(503);
+        expect(await statusOf(agent, "/health/live")).toBe(200);
         await server.restart();
         await untilCheck(agent, "storage", "up");
       }

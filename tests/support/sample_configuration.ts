@@ -1,10 +1,10 @@
 import { z } from "zod";
-import { ConfigurationError } from "../errors.ts";
-import { definePlugin } from "../plugin.ts";
-import { secretText } from "../secret.ts";
-import { durationMs } from "../units.ts";
-import { type Configuration, loadConfiguration } from "./load_config.ts";
-import type { PluginRegistry } from "./plugin_registry.ts";
+import { ConfigurationError } from "../../core/errors.ts";
+import { definePlugin } from "../../core/plugin.ts";
+import { secretText } from "../../core/secret.ts";
+import { durationMs } from "../../core/units.ts";
+import { type Configuration, loadConfiguration } from "../../core/config/load_config.ts";
+import type { PluginRegistry } from "../../core/config/plugin_registry.ts";
 
 const journal = definePlugin({
   name: "event-store",

@@ -2,12 +2,14 @@
 
 type Format = "prometheus" | "openmetrics";
 
+/** One line of an exposition. */
 export interface ParsedSample {
   readonly name: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly value: number;
 }
 
+/** One metric of an exposition, with its samples. */
 export interface ParsedFamily {
   readonly name: string;
   help?: string;
