@@ -23,7 +23,7 @@ ENV COMMANDCENTER_CONFIG=/app/config/examples/container.yaml \
 USER deno
 VOLUME /data
 EXPOSE 9000
-HEALTHCHECK --interval=15s --timeout=5s --start-period=30s --start-interval=1s \
+HEALTHCHECK --interval=10s --timeout=5s --start-period=30s \
   CMD ["deno", "eval", "const { ok } = await fetch('http://127.0.0.1:9000/health/live'); Deno.exit(ok ? 0 : 1);"]
 
 # Behind the entrypoint of the base image, which reaps what is left behind and passes signals on.

@@ -12,6 +12,7 @@ Deno.test("version tells the version of deno.json, as text and as JSON", async (
   expect(text.code).toBe(0);
   expect(text.stdout).toMatch(/^commandcenter \S+ \(Deno \S+, \w+ \w+\)\n$/);
   expect(text.stdout).toContain(` ${manifest.version} (Deno ${Deno.version.deno}, `);
+  expect(await runCli(["--version"])).toMatchObject({ code: 0, stdout: `${manifest.version}\n` });
   const json = await runCli(["version", "--json"]);
   expect(JSON.parse(json.stdout)).toMatchObject({ version: manifest.version, deno: Deno.version.deno });
 });
@@ -176,8 +177,8 @@ for (const [signal, status] of [["SIGINT", 130], ["SIGTERM", 143]] as const) {
     await asked.promise;
     child.kill(signal);
     const [ended, stderr] = await Promise.all([child.status, new Response(child.stderr).text()]);
+    answer.resolve(new Response());
     expect(ended).toEqual({ success: false, code: status, signal: null });
     expect(stderr).not.toContain("error");
-    answer.resolve(new Response());
   });
 }

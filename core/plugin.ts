@@ -10,7 +10,9 @@ import type { Tickets } from "./http/tickets.ts";
 import type { Logger } from "./log.ts";
 import type { PluginMetrics } from "./metrics.ts";
 import type { Query } from "./queries.ts";
-import type { Storage } from "./storage/storage.ts";
+import type { Migrations, Storage } from "./storage/storage.ts";
+
+export type { Migration, Migrations } from "./storage/storage.ts";
 
 /** The agent that a plugin runs in. */
 export interface Node {
@@ -32,15 +34,6 @@ export interface ProjectEntry {
   readonly tags: readonly string[];
   readonly allow_fanout: readonly string[];
 }
-
-/** One step of a plugin's tables. The portable subset serves both databases; `kind` is for what it cannot say. */
-export interface Migration {
-  // deno-lint-ignore no-explicit-any -- a migration sees tables as they were, which no type describes
-  up(db: Kysely<any>, kind: Storage["kind"]): Promise<void>;
-}
-
-/** Append-only: name -> migration, run in the order of their names. */
-export type Migrations = Readonly<Record<string, Migration>>;
 
 /** A plugin: one folder, one `plugin.ts` that default-exports `definePlugin({...})`. */
 export interface Plugin<Schema extends z.ZodType = z.ZodType, Tables = unknown> {

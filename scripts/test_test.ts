@@ -16,11 +16,12 @@ const mixedOutcomes = `
   testWithNats("lacks its server", () => {});
 `;
 
-const leavesServer = `
+const diesBesideProgram = `
   import { spawnChild } from "${support.replace("test_with", "spawn_child")}";
-  Deno.test({ name: "leaves a program behind", sanitizeOps: false, sanitizeResources: false, fn() {
+  Deno.test("dies", () => {
     spawnChild("sleep", { args: ["600"] });
-  } });
+    Deno.kill(Deno.pid, "SIGKILL");
+  });
 `;
 
 /** Runs the runner on one file with tests; servers are found at once, for this test has them. */
@@ -80,12 +81,13 @@ testWith({
 
 testWith({
   needs,
-  name: "the runner ends the programs that a test left running",
+  name: "a test process that dies is a failure, and the programs it ran are ended",
   async run() {
-    const { code, lines, last } = await runTests(leavesServer, { env: { CI: "" } });
-    expect(last).toEqual(["1 passed, 0 failed, 0 skipped", ""]);
-    expect(code).toBe(0);
+    const { code, lines, last } = await runTests(diesBesideProgram, { env: { CI: "" } });
+    expect(last).toEqual(["0 passed, 1 failed, 0 skipped", ""]);
+    expect(code).not.toBe(0);
     const pid = Number(/a test left sleep running \(pid (\d+)\)/.exec(lines.join("\n"))?.[1]);
+    expect(pid).toBeGreaterThan(1);
     expect(isRunning(pid)).toBe(false);
   },
 });

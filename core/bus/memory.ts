@@ -39,7 +39,7 @@ export interface MemoryBusOptions extends BusOptions {
   /** Events and bytes that the stream keeps at the most; default 10,000 and 64 MiB. */
   readonly maxEvents?: number;
   readonly maxBytes?: number;
-  /** How long `close` waits for handlers; default 5 s. */
+  /** How long `close` waits for handlers; default 3 s. */
   readonly closeTimeoutMs?: number;
 }
 
@@ -81,7 +81,7 @@ export class MemoryBus implements Bus {
     data: Uint8Array,
     { id, headers }: { id: string; headers?: Headers },
   ): Promise<{ duplicate: boolean }> {
-    const event = this.#checked(subject, { verb: "append", data, headers });
+    const event = this.#checked(subject, { verb: "append", data, headers, messageId: id });
     const { duplicate } = this.#stream.append(id, event);
     if (!duplicate) {
       this.#deliver(event);
@@ -191,7 +191,7 @@ export class MemoryBus implements Bus {
   async #close(): Promise<void> {
     const consumers = [...this.#consumers].map((consumer) => consumer.stop());
     const listeners = [...this.#listeners].map(({ mailbox }) => mailbox.drain());
-    await settleWithin(Promise.all([...consumers, ...listeners]), this.#options.closeTimeoutMs ?? 5000);
+    await settleWithin(Promise.all([...consumers, ...listeners]), this.#options.closeTimeoutMs ?? 3000);
     for (const { mailbox } of this.#listeners) void mailbox.stop();
     this.#listeners.clear();
     for (const giveUp of this.#asking) giveUp(closedError("request", "an answer"));

@@ -31,7 +31,7 @@ type Answer = Awaited<ReturnType<Parameters<Bus["respond"]>[1]>>;
 
 /** How long the server may take to store an event. */
 const appendTimeoutMs = 5000;
-const closeTimeoutMs = 5000;
+const closeTimeoutMs = 3000;
 /** How long opening waits for the first look at the stream. */
 const firstLookMs = 6000;
 
@@ -102,16 +102,9 @@ export class NatsBus implements Bus {
     this.#demandOpen("append", subject);
     const { session, stream } = this.#demandStream(subject);
     const { maxBytes } = session;
-    const event = outgoing(subject, {
-      verb: "append",
-      data,
-      headers: { ...headers, "nats-msg-id": id },
-      maxBytes,
-    });
-    const { "nats-msg-id": messageId = id, ...others } = event.headers;
+    const event = outgoing(subject, { verb: "append", data, headers, messageId: id, maxBytes });
     try {
-      const message = { ...event, headers: others };
-      const answer = await session.ask(message, { verb: "append", timeoutMs: appendTimeoutMs, messageId });
+      const answer = await session.ask(event, { verb: "append", timeoutMs: appendTimeoutMs, messageId: id });
       return readAcknowledgement(subject, { answer: answer.data, stream: stream.name });
     } catch (error) {
       if (!(error instanceof BusError) || error.code !== "no_responders") throw error;

@@ -79,7 +79,8 @@ function tlsOf({ tls }: BusSettings): NonNullable<ConnectionOptions["tls"]> {
 
 /** What is wrong with the server's version, or undefined where it will do. */
 export function versionFault(connection: NatsConnection): string | undefined {
-  const version = connection.info?.version ?? "";
+  if (!connection.info) return undefined; // it has ended already, and tells no more
+  const { version } = connection.info;
   const [major = 0, minor = 0] = version.split(".").map((part) => parseInt(part, 10) || 0);
   const { major: oldestMajor, minor: oldestMinor } = oldestVersion;
   if (major > oldestMajor || (major === oldestMajor && minor >= oldestMinor)) return undefined;

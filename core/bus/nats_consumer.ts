@@ -62,8 +62,8 @@ export class NatsConsumer implements Subscription {
     while (!signal.aborted && !session.ended.aborted) {
       const startedAt = performance.now();
       try {
-        await this.#open(stream);
-        const reason = await this.#pull(session, stream, signal);
+        const patienceMs = await this.#open(stream);
+        const reason = await this.#pull(session, { stream, patienceMs, signal });
         if (signal.aborted || session.ended.aborted) return;
         log.warn(`Consumer "${policy.durable}" was interrupted: ${reason}; trying again`);
       } catch (error) {
@@ -81,13 +81,14 @@ export class NatsConsumer implements Subscription {
     }
   }
 
-  async #open(stream: NatsStream): Promise<void> {
+  /** Resolves to how long the server waits for a sign of life, in milliseconds. */
+  async #open(stream: NatsStream): Promise<number> {
     const { policy, log } = this.#options;
-    const { nextSeq, changed } = await stream.openConsumer(policy, this.#startOn(stream));
+    const { nextSeq, patienceMs, changed } = await stream.openConsumer(policy, this.#startOn(stream));
     if (this.#progress?.identity !== stream.identity) {
       this.#progress = { identity: stream.identity, nextSeq, open: new Set() };
     }
-    if (changed.length === 0 || this.#toldChanges) return;
+    if (changed.length === 0 || this.#toldChanges) return patienceMs;
     this.#toldChanges = true;
     log.warn(
       `Consumer "${policy.durable}" exists with other settings and is left as it is: ${
@@ -95,6 +96,7 @@ export class NatsConsumer implements Subscription {
       }; ` +
         "to change it, stop the hosts that use it and remove it from the server",
     );
+    return patienceMs;
   }
 
   /** Only matters where the consumer has to be made. */
@@ -106,14 +108,17 @@ export class NatsConsumer implements Subscription {
     return { seq: Math.min(progress.nextSeq, ...progress.open) };
   }
 
-  async #pull(session: NatsSession, stream: NatsStream, signal: AbortSignal): Promise<string> {
+  async #pull(
+    session: NatsSession,
+    { stream, patienceMs, signal }: { stream: NatsStream; patienceMs: number; signal: AbortSignal },
+  ): Promise<string> {
     if (signal.aborted) return "stopped";
     const { policy } = this.#options;
     const pull = new NatsPull({
       session,
       stream: stream.name,
       durable: policy.durable,
-      ackWaitMs: policy.ackWaitMs,
+      signOfLifeMs: patienceMs / 4,
       // Where a message has one attempt only, none may be used up by giving it back unhandled.
       maxBatch: policy.maxDeliveries === 1 ? 1 : maxBatch,
       onPulled: ({ streamSeq }) => {

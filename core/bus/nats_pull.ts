@@ -14,7 +14,8 @@ export interface NatsPullOptions {
   readonly session: NatsSession;
   readonly stream: string;
   readonly durable: string;
-  readonly ackWaitMs: number;
+  /** How often the server hears that a message is still being worked on. */
+  readonly signOfLifeMs: number;
   /** Messages fetched ahead at the most. */
   readonly maxBatch: number;
   readonly onPulled: (pulled: Pulled) => void;
@@ -50,14 +51,14 @@ export class NatsPull {
   #went: "nothing" | "well" | "badly" = "nothing";
   #deadline: ReturnType<typeof setTimeout> | undefined;
   #over = false;
-  #idle: (() => void) | undefined;
+  #idle: PromiseWithResolvers<void> | undefined;
 
   constructor(options: NatsPullOptions) {
     this.#options = options;
-    const { session, ackWaitMs } = options;
+    const { session, signOfLifeMs } = options;
     this.#inbox = session.newInbox();
     this.#reception = session.receive(this.#inbox, {}, (message) => this.#received(message));
-    this.#working = setInterval(() => this.#stillWorking(), Math.max(50, ackWaitMs / 3));
+    this.#working = setInterval(() => this.#stillWorking(), signOfLifeMs);
     session.ended.addEventListener("abort", this.#onSessionEnded, { once: true });
     this.#fetch();
   }
@@ -70,7 +71,7 @@ export class NatsPull {
   /** Gives back what waits and resolves when the message in hand is done. */
   async stop(): Promise<void> {
     this.#end("stopped");
-    if (this.#inHand) await new Promise<void>((resolve) => this.#idle = resolve);
+    if (this.#inHand) await (this.#idle ??= Promise.withResolvers<void>()).promise;
   }
 
   readonly #onSessionEnded = () => this.#end("the connection ended");
@@ -121,7 +122,7 @@ export class NatsPull {
       const fine = outcome.kind === "handled" && pulled.delivery.attempt === 1;
       if (this.#went !== "badly") this.#went = fine ? "well" : "badly";
     }
-    this.#idle?.();
+    this.#idle?.resolve();
     if (!this.#over && this.#outstanding === 0) this.#fetch();
   }
 

@@ -79,12 +79,12 @@ export class NatsSession {
     options: { reply?: string; headers?: Headers; messageId?: string; sizeBytes?: number } = {},
   ): void {
     if (this.ended.aborted) throw unavailable(subject, this.fault);
-    const { reply, headers, messageId, sizeBytes = data.length } = options;
+    const { reply, headers = {}, messageId, sizeBytes = data.length } = options;
     if (this.#unconfirmedBytes + sizeBytes > maxUnconfirmedBytes) {
       throw unavailable(subject, "the server does not keep up");
     }
-    const wireHeaders = headers || messageId !== undefined
-      ? toNatsHeaders(headers ?? {}, messageId)
+    const wireHeaders = messageId !== undefined || Object.keys(headers).length > 0
+      ? toNatsHeaders(headers, messageId)
       : undefined;
     try {
       this.connection.publish(subject, data, {

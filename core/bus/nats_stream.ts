@@ -23,6 +23,12 @@ import { eventPattern } from "./subject.ts";
 const nanosPerMs = 1_000_000;
 
 /**
+ * How long the server waits for a sign of life before it delivers again what a lost connection or host had in hand.
+ * A handler may take longer: as long as it works, we say so several times in this span.
+ */
+const patienceMs = 10_000;
+
+/**
  * Where a consumer that has to be made starts: with everything kept, at a sequence, or with what was stored since a
  * moment (of the clock the stream was opened with, monotonic milliseconds).
  */
@@ -83,18 +89,20 @@ export class NatsStream {
 
   /**
    * Finds the durable consumer, or makes it where it is absent. One with other settings is left alone: `changed`
-   * names what differs. `nextSeq` is the sequence its next new message has at least.
+   * names what differs. `nextSeq` is the sequence its next new message has at least, `patienceMs` how long the server
+   * waits for a sign of life about a message it delivered.
    */
   async openConsumer(
     policy: DeliveryPolicy,
     start: ConsumerStart,
-  ): Promise<{ nextSeq: number; changed: readonly string[] }> {
+  ): Promise<{ nextSeq: number; patienceMs: number; changed: readonly string[] }> {
     const wanted = { ...consumerConfig(policy), ...this.#deliverPolicy(start) };
     const missing = JetStreamApiCodes.ConsumerNotFound;
     const existing = await unlessMissing(this.#manager.consumers.info(this.name, policy.durable), missing);
     const info: ConsumerInfo = existing ?? await this.#manager.consumers.add(this.name, wanted);
     return {
       nextSeq: info.delivered.stream_seq + 1,
+      patienceMs: (info.config.ack_wait ?? 0) / nanosPerMs || patienceMs,
       changed: existing ? differences(existing.config, consumerConfig(policy)) : [],
     };
   }
@@ -152,7 +160,7 @@ function consumerConfig(policy: DeliveryPolicy): Partial<ConsumerConfig> {
     durable_name: policy.durable,
     filter_subject: policy.pattern,
     ack_policy: AckPolicy.Explicit,
-    ack_wait: policy.ackWaitMs * nanosPerMs,
+    ack_wait: patienceMs * nanosPerMs,
     // The maximum and the backoff are kept by us, who can tell of a message that is given up; the server could not.
     max_deliver: -1,
   };

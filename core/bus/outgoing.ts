@@ -11,6 +11,8 @@ export interface OutgoingOptions {
   readonly verb: "append" | "publish" | "request" | "answer";
   readonly data: Uint8Array;
   readonly headers?: Readonly<Record<string, string>> | undefined;
+  /** Id of an event, by which the stream recognises it when it comes again; it travels as a header too. */
+  readonly messageId?: string;
   /** The largest message the bus carries, in bytes. */
   readonly maxBytes: number;
 }
@@ -19,13 +21,16 @@ const headerName = /^[!-9;-~]+$/;
 // deno-lint-ignore no-control-regex -- a line break or NUL in a value would end the header early
 const headerBreak = /[\r\n\u0000]/;
 const isEvent = compilePattern(eventPattern);
+const messageIdHeader = "Nats-Msg-Id";
 const encoder = new TextEncoder();
 
 /** Checks a message before any bus takes it. Throws BusError invalid_subject, invalid_header or too_large. */
-export function outgoing(subject: string, { verb, data, headers = {}, maxBytes }: OutgoingOptions): Outgoing {
+export function outgoing(subject: string, options: OutgoingOptions): Outgoing {
+  const { verb, data, headers = {}, messageId, maxBytes } = options;
   checkSubject(subject, verb);
   const checked = checkHeaders(subject, headers);
-  const sizeBytes = data.length + headerBytes(checked);
+  const id = messageId === undefined ? {} : checkHeaders(subject, { [messageIdHeader]: messageId });
+  const sizeBytes = data.length + headerBytes({ ...checked, ...id });
   if (sizeBytes > maxBytes) {
     throw new BusError(
       "too_large",

@@ -2,6 +2,7 @@ import process from "node:process";
 import type { Configuration } from "../config/load_config.ts";
 import type { Kernel } from "../kernel.ts";
 import type { GlobalOptions } from "./invocation.ts";
+import { configFile } from "./local_settings.ts";
 import { printJson } from "./print_json.ts";
 import { printFields } from "./table.ts";
 import { isBrokenPipe, type Terminal } from "./terminal.ts";
@@ -16,8 +17,9 @@ export function printGreeting(
   },
 ): void {
   const { url, adminKeyFile, node } = kernel;
+  const file = configFile(options.config, terminal.env);
   const chosen = [
-    options.config === undefined ? "" : ` --config ${shellWord(options.config)}`,
+    file.given ? ` --config ${shellWord(file.path)}` : "",
     configuration.http.port === 0 ? ` --url ${url}` : "", // the system chose the port, the file does not tell it
   ].join("");
   const example = `${programName(terminal.env)}${chosen} events publish demo.hello '{"text":"hello"}'`;

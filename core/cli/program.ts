@@ -1,4 +1,5 @@
 import { Argument, Command as Parser, CommanderError, InvalidArgumentError, Option } from "commander";
+import manifest from "../../deno.json" with { type: "json" };
 import { exitCode } from "./cli_error.ts";
 import { commandTree } from "./completion/command_tree.ts";
 import type { Command, Invocation } from "./invocation.ts";
@@ -60,6 +61,7 @@ function describeProgram(terminal: Terminal, finish: (status: number) => void): 
     .showHelpAfterError("Add --help to see how it is used.")
     .exitOverride()
     .helpCommand(false)
+    .version(manifest.version, "-V, --version", "show the version")
     .helpOption("-h, --help", "tell how to use it")
     .option("--config <FILE>", "configuration of this host (default: ./projects.yaml)")
     .option("--url <URL>", "address of the agent (default: as the configuration says)")

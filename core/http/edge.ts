@@ -10,12 +10,13 @@ import { correlationIdOf, traceparentOf, traceparentOfSpan } from "./correlation
 import type { Deadlines } from "./deadlines.ts";
 import { Exchange, type ExchangeShared } from "./exchange.ts";
 import type { HostGuard } from "./host_guard.ts";
-import { leave, type Route } from "./mount.ts";
+import type { Route } from "./mount.ts";
 import type { Mounts } from "./mounts.ts";
 import { problemOf, problemResponse } from "./problem.ts";
 import { preflightResponse, withStandardHeaders } from "./response_headers.ts";
 import { notFound, type RouteTable } from "./route_table.ts";
 import type { RequestHandler } from "./serve.ts";
+import type { UnderWay } from "./under_way.ts";
 
 /** One answered request, for the metrics. */
 export interface HttpObservation {
@@ -34,6 +35,8 @@ export interface EdgeOptions {
   readonly authenticator: Authenticator;
   readonly mounts: Mounts;
   readonly deadlines: Deadlines;
+  /** Streams that have not ended yet. */
+  readonly streams: UnderWay;
   readonly observe: (observation: HttpObservation) => void;
   /** Whether each request gets a debug line. */
   readonly accessLog: boolean;
@@ -58,12 +61,13 @@ export class Edge {
     const { headers } = request;
     const exchange = new Exchange(request, {
       shared,
-      remoteAddress: proxies.client(peer, headers),
+      remoteAddress: proxies.client(peer.remoteAddr.hostname, headers),
       correlationId: correlationIdOf(headers.get("x-correlation-id")),
       nowMs: clock.monotonic(),
     });
     try {
       const answer = this.#answer(request, exchange);
+      if (exchange.route?.streams) this.#follow(peer.completed);
       if (!(answer instanceof Promise)) return this.#finish(answer, exchange);
       return answer.then(
         (response) => this.#finish(response, exchange),
@@ -75,11 +79,12 @@ export class Edge {
   };
 
   #answer(request: Request, exchange: Exchange): Response | Promise<Response> {
-    const { mounts, authenticator } = this.#options;
+    const { mounts, authenticator, shared } = this.#options;
     const { table } = mounts;
     const path = exchange.path = getPath(request);
     if (this.#refuseForeign(exchange)) return preflightResponse();
     const route = exchange.route = table.find(exchange.method, path);
+    if (shared.closing.aborted && !route?.mount.bare) throw stopping();
     if (route?.policy.open) {
       authenticator.admitAnonymous(exchange);
       return this.#dispatch(request, { exchange, route, table });
@@ -132,7 +137,7 @@ export class Edge {
     }
     const traceparent = span ? traceparentOfSpan(span) : traceparentOf(headers.get("traceparent"));
     const { mount } = route;
-    mount.inHand++;
+    mount.inHand.enter();
     let answer: Response | Promise<Response>;
     try {
       answer = withContext(
@@ -140,11 +145,11 @@ export class Edge {
         () => table.app.fetch(request, exchange),
       );
     } catch (error) {
-      leave(mount);
+      mount.inHand.leave();
       throw error;
     }
     if (answer instanceof Promise) return this.#bounded(answer, exchange, route);
-    leave(mount);
+    mount.inHand.leave();
     return answer;
   }
 
@@ -158,7 +163,7 @@ export class Edge {
       });
       const done = () => {
         inTime();
-        leave(mount);
+        mount.inHand.leave();
       };
       answer.then((response) => {
         done();
@@ -169,6 +174,14 @@ export class Edge {
         reject(error);
       });
     });
+  }
+
+  /** Counts a stream until it has ended, so that closing can wait for it. */
+  #follow(completed: Promise<void>): void {
+    const { streams } = this.#options;
+    streams.enter();
+    const ended = () => streams.leave();
+    completed.then(ended, ended);
   }
 
   #unmatched(path: string, { method }: Exchange): Response {
@@ -234,6 +247,10 @@ function hostNotAllowed(host: string | null): Problem {
       host.slice(0, 200)
     }; http.allowed_hosts lists further names`,
   });
+}
+
+function stopping(): Problem {
+  return new Problem(503, "stopping", { detail: "The agent is stopping", extras: { retry_after: 5 } });
 }
 
 function timedOut({ receivingBody }: Exchange): Problem {

@@ -24,6 +24,7 @@ import { type Listening, OpenSockets, serve } from "./serve.ts";
 import type { HttpSettings } from "./settings.ts";
 import { TicketBox } from "./ticket_box.ts";
 import type { Tickets } from "./tickets.ts";
+import { UnderWay } from "./under_way.ts";
 
 /** How long streams and WebSockets get to end by themselves once the server closes. */
 const streamGraceMs = 1000;
@@ -81,6 +82,7 @@ export async function openHttp(options: HttpOptions): Promise<HttpServer> {
   const mounts = new Mounts({ onError: failureResponse, version: node.version });
   const closing = new AbortController();
   const sockets = new OpenSockets((error) => log.error("a WebSocket handler failed", { error }));
+  const streams = new UnderWay();
   const deadlines = new Deadlines(settings.request_timeout);
   let listening: Listening | undefined;
   let ready = false;
@@ -108,6 +110,7 @@ export async function openHttp(options: HttpOptions): Promise<HttpServer> {
     authenticator: new Authenticator({ keys, tickets, limits: settings.rate_limits }),
     mounts,
     deadlines,
+    streams,
     observe,
     accessLog: options.accessLog ?? true,
     log,
@@ -117,7 +120,7 @@ export async function openHttp(options: HttpOptions): Promise<HttpServer> {
   const close = async () => {
     ready = false;
     closing.abort(new Error("The HTTP server is closing"));
-    if (listening) await drain(listening, { mounts, sockets });
+    if (listening) await drain(listening, { mounts, sockets, streams });
     deadlines.close();
     await keys.close();
   };
@@ -136,18 +139,16 @@ export async function openHttp(options: HttpOptions): Promise<HttpServer> {
   };
 }
 
-/** Requests in hand first (each mount waits up to 5 s), then streams and sockets, then whatever is left is cut. */
+/**
+ * Waits (bounded) for the requests in hand, then for WebSockets and streams to end by themselves; what is left is cut.
+ * A runtime that has begun to finish cannot cut any more, so that it has to be known before whether all will end.
+ */
 async function drain(
   listening: Listening,
-  { mounts, sockets }: { mounts: Mounts; sockets: OpenSockets },
+  { mounts, sockets, streams }: { mounts: Mounts; sockets: OpenSockets; streams: UnderWay },
 ): Promise<void> {
-  const drained = listening.drained();
   await mounts.idle();
   await sockets.close(streamGraceMs);
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<"late">((resolve) => timer = setTimeout(() => resolve("late"), streamGraceMs));
-  const isLate = await Promise.race([drained, late]) === "late";
-  clearTimeout(timer);
-  if (isLate) listening.cut();
-  await drained;
+  if (await streams.none(streamGraceMs)) await listening.finish();
+  else await listening.cut();
 }

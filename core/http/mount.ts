@@ -1,5 +1,6 @@
 import type { OpenAPIHono } from "@hono/zod-openapi";
 import type { HttpEnv } from "./env.ts";
+import { UnderWay } from "./under_way.ts";
 import { defaultSecurity, type Policy, policyOf, type SecurityRequirement } from "./policy.ts";
 
 /** What a part of the agent serves. */
@@ -21,6 +22,8 @@ export interface Route {
   readonly policy: Policy;
   /** Largest body in bytes, where the route says so itself (`x-max-body`). */
   readonly maxBodyBytes: number | undefined;
+  /** Whether its answers go on and on, which its description says with `text/event-stream`. */
+  readonly streams: boolean;
   readonly mount: Mount;
 }
 
@@ -29,9 +32,7 @@ export interface Mount extends Mountable {
   /** By `METHOD /path/:parameter`, as the router has it. */
   readonly routes: ReadonlyMap<string, Route>;
   /** Requests whose answer has not begun yet. */
-  inHand: number;
-  /** Called when `inHand` comes down to zero. */
-  onIdle: (() => void) | undefined;
+  readonly inHand: UnderWay;
 }
 
 /**
@@ -46,7 +47,7 @@ export function createMount({ name, prefixes, app, bare = false }: Mountable): M
     if (!/^(\/[A-Za-z0-9._~-]+)+$/.test(prefix)) fail(`"${prefix}" is no prefix such as /api/events`);
   }
   const routes = new Map<string, Route>();
-  const mount: Mount = { name, prefixes, app, bare, routes, inHand: 0, onIdle: undefined };
+  const mount: Mount = { name, prefixes, app, bare, routes, inHand: new UnderWay() };
   for (const definition of app.openAPIRegistry.definitions) {
     if (definition.type !== "route") continue;
     const method = definition.route.method.toUpperCase();
@@ -55,7 +56,15 @@ export function createMount({ name, prefixes, app, bare = false }: Mountable): M
     const security = (definition.route.security ?? defaultSecurity(method)) as SecurityRequirement[];
     const maxBody: unknown = definition.route["x-max-body"];
     const maxBodyBytes = typeof maxBody === "number" ? maxBody : undefined;
-    routes.set(`${method} ${path}`, { method, template, policy: policyOf(security), maxBodyBytes, mount });
+    const streams = Object.values(definition.route.responses).some(isStream);
+    routes.set(`${method} ${path}`, {
+      method,
+      template,
+      policy: policyOf(security),
+      maxBodyBytes,
+      streams,
+      mount,
+    });
   }
   for (const { method, path } of app.routes) {
     if (!prefixes.some((prefix) => isBelow(path, prefix))) {
@@ -69,12 +78,12 @@ export function createMount({ name, prefixes, app, bare = false }: Mountable): M
   return mount;
 }
 
-/** Notes that one request of a mount has its answer. */
-export function leave(mount: Mount): void {
-  if (--mount.inHand === 0) mount.onIdle?.();
-}
-
 /** Whether `path` is `prefix` or lies below it. */
 export function isBelow(path: string, prefix: string): boolean {
   return path.startsWith(prefix) && (path.length === prefix.length || path[prefix.length] === "/");
+}
+
+function isStream(response: object): boolean {
+  const content = "content" in response ? response.content : undefined;
+  return typeof content === "object" && content !== null && "text/event-stream" in content;
 }

@@ -62,14 +62,14 @@ export class Mounts {
 
   /** Resolves when no mount has a request in hand any more, after 5 s at the most. */
   async idle(): Promise<void> {
-    await Promise.all([...this.#mounts.keys()].map(idle));
+    await Promise.all([...this.#mounts.keys()].map(({ inHand }) => inHand.none(drainMs)));
   }
 
   async #remove(mount: Mount): Promise<void> {
     for (const prefix of mount.prefixes) this.#stopped.set(prefix, mount.name);
     this.#mounts.delete(mount);
     this.#swap(new RouteTable([...this.#mounts.keys()], this.#onError));
-    await idle(mount);
+    await mount.inHand.none(drainMs);
   }
 
   #swap(table: RouteTable): void {
@@ -90,14 +90,4 @@ export class Mounts {
       if (own) throw new Error(`Cannot mount "${mount.name}": ${prefix} lies below its own ${own}`);
     }
   }
-}
-
-async function idle(mount: Mount): Promise<void> {
-  if (mount.inHand === 0) return;
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  await new Promise<void>((resolve) => {
-    mount.onIdle = resolve;
-    timer = setTimeout(resolve, drainMs);
-  });
-  clearTimeout(timer);
 }

@@ -2,12 +2,20 @@ import type { Context } from "hono";
 import { ConfigurationError, messageOf, Problem } from "../errors.ts";
 import { currentContext, withContext } from "../context.ts";
 import type { HttpEnv } from "./env.ts";
+import { UnderWay } from "./under_way.ts";
 
 /** Largest text or binary message taken from a WebSocket client, in bytes. */
 const maxMessageBytes = 1024 ** 2;
 
-/** Answers one request; `remoteAddress` is the peer's, as the socket tells it. */
-export type RequestHandler = (request: Request, remoteAddress: string) => Response | Promise<Response>;
+/** What the socket tells about a request. */
+export interface Peer {
+  readonly remoteAddr: { readonly hostname: string };
+  /** Settles when the answer has been sent to its end, or can no longer be. */
+  readonly completed: Promise<void>;
+}
+
+/** Answers one request; never throws or rejects. */
+export type RequestHandler = (request: Request, peer: Peer) => Response | Promise<Response>;
 
 export interface ServeOptions {
   readonly host: string;
@@ -20,10 +28,10 @@ export interface ServeOptions {
 export interface Listening {
   /** Where this machine reaches it, such as `http://127.0.0.1:9000`. */
   readonly url: string;
-  /** Takes no new connection; resolves when the last request, its stream included, has ended. */
-  drained(): Promise<void>;
-  /** Cuts every connection that is left. */
-  cut(): void;
+  /** Takes no new connection; resolves when the last answer, streams included, has been sent. Then no `cut` any more. */
+  finish(): Promise<void>;
+  /** Cuts every connection. */
+  cut(): Promise<void>;
 }
 
 /** Listens. Rejects with ConfigurationError where the address or port cannot be had. */
@@ -35,7 +43,7 @@ export async function serve({ host, port, handler }: ServeOptions): Promise<List
   try {
     server = Deno.serve(
       { hostname, port, signal: abort.signal, onListen: () => {} },
-      (request, { remoteAddr }) => handler(request, remoteAddr.hostname),
+      handler,
     );
   } catch (error) {
     const taken = error instanceof Deno.errors.AddrInUse;
@@ -48,8 +56,11 @@ export async function serve({ host, port, handler }: ServeOptions): Promise<List
   const bracketed = reachable.includes(":") ? `[${reachable}]` : reachable;
   return {
     url: `http://${bracketed}:${server.addr.port}`,
-    drained: () => server.shutdown(),
-    cut: () => abort.abort(),
+    finish: () => server.shutdown(),
+    cut: async () => {
+      abort.abort();
+      await server.finished;
+    },
   };
 }
 
@@ -81,7 +92,7 @@ export interface SocketHandlers {
 /** The WebSocket connections of one server. */
 export class OpenSockets {
   readonly #open = new Set<WebSocket>();
-  #onEmpty: (() => void) | undefined;
+  readonly #underWay = new UnderWay();
   /** Told of what a handler threw. */
   readonly onHandlerError: (error: unknown) => void;
 
@@ -89,29 +100,19 @@ export class OpenSockets {
     this.onHandlerError = onHandlerError;
   }
 
-  get size(): number {
-    return this.#open.size;
-  }
-
   add(socket: WebSocket): void {
     this.#open.add(socket);
+    this.#underWay.enter();
   }
 
   delete(socket: WebSocket): void {
-    this.#open.delete(socket);
-    if (this.#open.size === 0) this.#onEmpty?.();
+    if (this.#open.delete(socket)) this.#underWay.leave();
   }
 
   /** Says goodbye (1001) to all of them and waits, `timeoutMs` at the most, until they are gone. */
   async close(timeoutMs: number): Promise<void> {
     for (const socket of this.#open) closeSocket(socket, { code: 1001, reason: "the agent is stopping" });
-    if (this.#open.size === 0) return;
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    await new Promise<void>((resolve) => {
-      this.#onEmpty = resolve;
-      timer = setTimeout(resolve, timeoutMs);
-    });
-    clearTimeout(timer);
+    await this.#underWay.none(timeoutMs);
   }
 }
 

@@ -1,8 +1,7 @@
 import type { Kysely } from "kysely";
 import { Migrator } from "kysely/migration";
 import { ConfigurationError, messageOf } from "../errors.ts";
-import type { Migrations } from "../plugin.ts";
-import type { Storage } from "./storage.ts";
+import type { Migrations, Storage } from "./storage.ts";
 
 /** Runs what is new of one owner's migrations, in the order of their names, in one transaction. */
 export async function migrate(

@@ -1,5 +1,13 @@
 import type { Kysely, Transaction } from "kysely";
-import type { Migrations } from "../plugin.ts";
+
+/** One step of a plugin's tables. The portable subset serves both databases; `kind` is for what it cannot say. */
+export interface Migration {
+  // deno-lint-ignore no-explicit-any -- a migration sees tables as they were, which no type describes
+  up(db: Kysely<any>, kind: Storage["kind"]): Promise<void>;
+}
+
+/** Append-only: name -> migration, run in the order of their names. */
+export type Migrations = Readonly<Record<string, Migration>>;
 
 /** The one database of an agent; every plugin has its own tables in it. */
 export interface Storage {

@@ -31,6 +31,8 @@ export interface FanOut {
   readonly latenciesMs: Float64Array;
   readonly messagesPerSecond: number;
   readonly messageBytes: number;
+  /** Processor time of the server per message delivered, everything before it included; NaN where not known. */
+  readonly serverMicrosecondsPerMessage: number;
   readonly serverBusyPercent: number;
   readonly clientBusyPercent: number;
 }
@@ -60,12 +62,14 @@ export async function fanOut(options: FanOutOptions): Promise<FanOut> {
   await within(Promise.race([everything, broken]), { what: "every message", timeoutMs: arrivalTimeoutMs });
   broken.catch(() => {}); // the streams end now because we end them
   const seconds = (performance.now() - startsAt) / 1000;
+  const serverSeconds = (cpuSecondsOf(pid) ?? NaN) - before.server;
   const { user, system } = process.cpuUsage(before.client);
   return {
     latenciesMs: Float64Array.from(arrivals.latenciesMs).sort(),
     messagesPerSecond: events * subscribers / seconds,
     messageBytes: arrivals.messageBytes,
-    serverBusyPercent: ((cpuSecondsOf(pid) ?? NaN) - before.server) / seconds * 100,
+    serverMicrosecondsPerMessage: serverSeconds * 1e6 / (events * subscribers),
+    serverBusyPercent: serverSeconds / seconds * 100,
     clientBusyPercent: (user + system) / 1e4 / seconds,
   };
 }

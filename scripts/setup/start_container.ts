@@ -23,33 +23,25 @@ export async function startContainer(plan: ContainerPlan): Promise<Container> {
     stdout: "piped",
     stderr: "piped",
   }).spawn();
+  let running = true;
+  const ended = process.status.then(() => running = false);
   const complaints = new Response(process.stderr).text();
   try {
     const ready = within(() => firstPart(process.stdout), {
       what: `the image ${plan.image}`,
       timeoutMs: pullAndStartMs,
     });
-    if (await ready === "") throw new Error(lastLine(await complaints));
+    if (await ready === "") throw new Error(firstError(await complaints));
   } catch (error) {
-    await end(process);
+    if (running) process.kill("SIGKILL");
     throw error;
   }
   return {
     async [Symbol.asyncDispose]() {
-      await end(process);
-      await complaints;
+      await process.stdin.close();
+      await within(ended, { what: "the container to stop", timeoutMs: stopMs });
     },
   };
-}
-
-async function end(process: Deno.ChildProcess): Promise<void> {
-  await process.stdin.close();
-  try {
-    await within(process.status, { what: "the container to stop", timeoutMs: stopMs });
-  } catch (error) {
-    process.kill("SIGKILL");
-    throw error;
-  }
 }
 
 async function firstPart(stream: ReadableStream<Uint8Array>): Promise<string> {
@@ -57,9 +49,8 @@ async function firstPart(stream: ReadableStream<Uint8Array>): Promise<string> {
   return "";
 }
 
-function lastLine(text: string): string {
-  const lines = text.split("\n").filter((line) => /^(.*error.*: |Error: )/.test(line));
-  return lines.at(0) ?? text.trim();
+function firstError(text: string): string {
+  return /^error: (?:Uncaught (?:\(in promise\) )?)?(.+)$/m.exec(text)?.[1] ?? text.trim();
 }
 
 async function requireEngine(): Promise<void> {

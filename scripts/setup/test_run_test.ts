@@ -50,6 +50,15 @@ Deno.test("a file that throws outside its tests counts as a failure beside the o
   expect(run.failed).toEqual(["fails", expect.stringMatching(/b_test\.ts: uncaught error$/)]);
 });
 
+Deno.test("a test under way when its file throws counts as failed, and so does the file", async () => {
+  const text = `Deno.test("is cut off", async () => {
+    setTimeout(() => { throw new Error("late"); });
+    await new Promise(() => {});
+  });`;
+  const { run } = await runOn({ "a_test.ts": text });
+  expect(run.failed).toEqual(["is cut off", expect.stringMatching(/a_test\.ts: uncaught error$/)]);
+});
+
 Deno.test("a run that never starts is one failure", async () => {
   const { run } = await runOn({ "a_test.ts": `const text: string = 1; Deno.test("never", () => {});` });
   expect(run).toMatchObject({ passed: [], skipped: [], failed: ["deno test: exit code 1"] });

@@ -37,6 +37,7 @@ export const limitCases: BusCases = {
     expect(await codeOf(() => bus.append(event("a.b"), nothing, { id: "1", headers }))).toBe(
       "invalid_header",
     );
+    expect(await codeOf(() => bus.append(event("a.b"), nothing, { id: "1\r\n2" }))).toBe("invalid_header");
     const badName = { "x a": "b" };
     expect(await codeOf(() => bus.publish("hint.a", nothing, { headers: badName }))).toBe("invalid_header");
   },

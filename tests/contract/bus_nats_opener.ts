@@ -1,3 +1,5 @@
+import { type JetStreamManager, jetstreamManager } from "@nats-io/jetstream";
+import { connect } from "@nats-io/transport-node";
 import type { z } from "zod";
 import type { BusStatus } from "../../core/bus/bus.ts";
 import { openBus } from "../../core/bus/open_bus.ts";
@@ -43,4 +45,20 @@ export async function openNats(settings: z.input<typeof busSettings>): Promise<O
     },
     [Symbol.asyncDispose]: () => bus.close(),
   };
+}
+
+/** Name of the stream where nothing else is configured. */
+export const streamName = "COMMANDCENTER_EVENTS";
+
+/** What an operator does to the server with a tool of their own. */
+export async function manage<Result>(
+  url: string,
+  work: (manager: JetStreamManager) => Promise<Result>,
+): Promise<Result> {
+  const connection = await connect({ servers: url, reconnect: false });
+  try {
+    return await work(await jetstreamManager(connection));
+  } finally {
+    await connection.close();
+  }
 }

@@ -1,5 +1,3 @@
-import { jetstreamManager } from "@nats-io/jetstream";
-import { connect } from "@nats-io/transport-node";
 import { expect } from "expect";
 import { createServer, type Socket } from "node:net";
 import { ConfigurationError } from "../../core/errors.ts";
@@ -7,24 +5,10 @@ import { freePort } from "../support/free_port.ts";
 import { startNatsServer } from "../support/nats_server.ts";
 import { testWithNats } from "../support/test_with.ts";
 import { waitFor } from "../support/wait_for.ts";
-import { openNats } from "./bus_nats_opener.ts";
+import { manage, openNats, streamName } from "./bus_nats_opener.ts";
 import { bytes, codeOf, text } from "./bus_case.ts";
 
 const subject = "hub.hub-1.a.b";
-const streamName = "COMMANDCENTER_EVENTS";
-
-/** What the operator sees and does with a tool of their own. */
-async function manage<Result>(
-  url: string,
-  work: (manager: Awaited<ReturnType<typeof jetstreamManager>>) => Promise<Result>,
-): Promise<Result> {
-  const connection = await connect({ servers: url, reconnect: false });
-  try {
-    return await work(await jetstreamManager(connection));
-  } finally {
-    await connection.close();
-  }
-}
 
 testWithNats("NATS: the stream is made as configured", async () => {
   await using server = await startNatsServer();
@@ -80,59 +64,6 @@ testWithNats("NATS: a stream that cannot hold the events is a problem, and left 
   expect(config.subjects).toEqual(["other.>"]);
 });
 
-testWithNats(
-  "NATS: a durable consumer with other settings is used, named in a warning, and never altered",
-  async () => {
-    await using server = await startNatsServer();
-    await using opened = await openNats({ url: server.url });
-    await manage(server.url, (manager) =>
-      manager.consumers.add(streamName, {
-        durable_name: "reader",
-        ack_policy: "explicit",
-        ack_wait: 7e9,
-        filter_subject: "hub.*.a.*",
-      }));
-    const seen: string[] = [];
-    opened.bus.consume(
-      { durable: "reader", pattern: "hub.*.a.b" },
-      (message) => void seen.push(text(message)),
-    );
-    await opened.bus.append("hub.hub-1.a.c", bytes("not asked for"), { id: "1" });
-    await opened.bus.append(subject, bytes("asked for"), { id: "2" });
-    await waitFor(() => seen.length > 0, { what: "the event" });
-    expect(seen).toEqual(["asked for"]);
-    const warnings = opened.lines.filter((line) => line.startsWith("warn"));
-    expect(warnings).toEqual([expect.stringContaining(`Consumer "reader" exists with other settings`)]);
-    const { config } = await manage(server.url, (manager) => manager.consumers.info(streamName, "reader"));
-    expect(config).toMatchObject({ ack_wait: 7e9, filter_subject: "hub.*.a.*" });
-  },
-);
-
-testWithNats("NATS: a stream or consumer that is removed under us is made again", async () => {
-  await using server = await startNatsServer();
-  await using opened = await openNats({ url: server.url });
-  const { bus } = opened;
-  const seen: string[] = [];
-  bus.consume(
-    { durable: "reader", pattern: "hub.>", start: "first" },
-    (message) => void seen.push(text(message)),
-  );
-  const demand = async (id: string) => {
-    await waitFor(async () => await codeOf(() => bus.append(subject, bytes(id), { id })) === undefined, {
-      what: `"${id}" to be stored`,
-    });
-    await waitFor(() => seen.includes(id), { what: `"${id}" to be handled` });
-  };
-  await demand("one");
-  await manage(server.url, (manager) => manager.consumers.delete(streamName, "reader"));
-  await demand("two");
-  expect(seen).toEqual(["one", "two"]);
-  await manage(server.url, (manager) => manager.streams.delete(streamName));
-  await demand("three");
-  expect(seen).toEqual(["one", "two", "three"]);
-  await opened.status("well", ({ problem }) => problem === undefined);
-});
-
 testWithNats("NATS: appending finds out that the stream was removed, and it is made again", async () => {
   await using server = await startNatsServer();
   await using opened = await openNats({ url: server.url });
@@ -186,6 +117,31 @@ testWithNats("NATS: a subject that this user may not use is named, and does not 
     what: "the warning",
   });
   expect(bus.status().connected).toBe(true);
+});
+
+testWithNats("NATS: hosts share queues and durable consumers, and answer each other", async () => {
+  await using server = await startNatsServer();
+  await using one = await openNats({ url: server.url });
+  await using two = await openNats({ url: server.url });
+  const counts = { queue: [0, 0], durable: [0, 0] };
+  const events = Array.from({ length: 100 }, (_, index) => String(index));
+  await Promise.all(events.map((id) => one.bus.append(subject, bytes(id), { id })));
+  for (const [index, { bus }] of [one, two].entries()) {
+    bus.subscribe("hint.a", () => void counts.queue[index]!++, { queue: "workers" });
+    bus.consume({ durable: "shared", pattern: "hub.>", start: "first" }, async () => {
+      counts.durable[index]!++;
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    });
+    bus.respond(`rpc.${index}.name`, () => Promise.resolve({ data: bytes(`host ${index}`) }));
+    await bus.probe(5000);
+  }
+  for (let index = 0; index < 100; index++) one.bus.publish("hint.a", bytes("x"));
+  const sum = (numbers: number[]) => numbers.reduce((total, number) => total + number, 0);
+  await waitFor(() => sum(counts.queue) === 100 && sum(counts.durable) === 100, { what: "all messages" });
+  expect(Math.min(...counts.queue, ...counts.durable)).toBeGreaterThan(0);
+  expect(text(await one.bus.request("rpc.1.name", bytes(""), { timeoutMs: 5000 }))).toBe("host 1");
+  expect(text(await two.bus.request("rpc.0.name", bytes(""), { timeoutMs: 5000 }))).toBe("host 0");
+  expect(await two.bus.append(subject, bytes("0"), { id: "0" })).toEqual({ duplicate: true });
 });
 
 testWithNats("NATS: of several servers one that answers is taken", async () => {

@@ -6,7 +6,7 @@ const page = await Deno.readTextFile(new URL("../../CONTRIBUTING.md", import.met
 
 /** The files that the walk tells the reader to write, by path. */
 function walkFiles(): Map<string, string> {
-  const blocks = page.matchAll(/<!-- file: (\S+) -->\n```ts\n([\s\S]*?)```/g);
+  const blocks = page.matchAll(/<!-- file: (\S+) -->\n+```ts\n([\s\S]*?)```/g);
   return new Map([...blocks].map((match) => [match[1]!, match[2]!]));
 }
 

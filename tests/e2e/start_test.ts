@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { followCli } from "../support/follow_cli.ts";
 import { freePort } from "../support/free_port.ts";
 import { startAgent } from "../support/run_agent.ts";
-import { repository, runCli } from "../support/run_cli.ts";
+import { programArgs, repository, runCli } from "../support/run_cli.ts";
 import { spawnChild } from "../support/spawn_child.ts";
 import { waitFor } from "../support/wait_for.ts";
 
@@ -56,14 +56,17 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
   });
 }
 
-/** A request that the agent has in hand for as long as its client likes. */
+/** A request that the agent has in hand, and waits for, when this resolves. */
 async function slowRequest(url: string, key: string): Promise<Deno.TcpConn> {
   const { hostname, port } = new URL(url);
   const connection = await Deno.connect({ hostname, port: Number(port) });
   await connection.write(new TextEncoder().encode(
     `POST /api/events HTTP/1.1\r\nhost: ${hostname}:${port}\r\nauthorization: Bearer ${key}\r\n` +
-      "content-type: application/json\r\ncontent-length: 1000\r\n\r\n{",
+      "content-type: application/json\r\ncontent-length: 1000\r\nexpect: 100-continue\r\n\r\n",
   ));
+  const answer = new Uint8Array(1000);
+  const length = await connection.read(answer) ?? 0;
+  expect(new TextDecoder().decode(answer.subarray(0, length))).toMatch(/^HTTP\/1.1 100 Continue/);
   return connection;
 }
 
