@@ -15,9 +15,11 @@ const importedOnce: Readonly<Record<string, string>> = {
   "@scalar/hono-api-reference": "",
   "commander": "core/cli/program.ts",
   "croner": "core/schedule.ts",
+  "eventsource-parser": "core/cli/event_stream.ts",
   "kysely-postgres-js": "core/storage/postgres.ts",
   "leven": "core/config/suggestion.ts",
   "prom-client": "core/prometheus.ts",
+  "string-width": "core/cli/table.ts",
   "uuid": "core/clock.ts",
   "yaml": "core/config/read_yaml.ts, core/config/source_tree.ts",
 };

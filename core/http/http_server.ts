@@ -149,6 +149,9 @@ async function drain(
 ): Promise<void> {
   await mounts.idle();
   await sockets.close(streamGraceMs);
-  if (await streams.none(streamGraceMs)) await listening.finish();
-  else await listening.cut();
+  if (!await streams.none(streamGraceMs)) return await listening.cut();
+  const { promise: late, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, streamGraceMs); // somebody may hold a connection with half a request
+  await Promise.race([listening.finish(), late]);
+  clearTimeout(timer);
 }

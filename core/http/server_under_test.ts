@@ -94,13 +94,14 @@ export class TestServer implements AsyncDisposable {
     return body as { key: string; id: string };
   }
 
-  /** Sends bytes as they are over TCP and returns all that comes back until the server closes. */
+  /** Sends bytes as they are over TCP and returns the answer as it came. */
   async raw(request: string | Uint8Array): Promise<string> {
     const { port } = new URL(this.url);
-    using connection = await Deno.connect({ hostname: "127.0.0.1", port: Number(port) });
+    const connection = await Deno.connect({ hostname: "127.0.0.1", port: Number(port) });
     const bytes = typeof request === "string" ? new TextEncoder().encode(request) : request;
     const sending = writeAll(connection, bytes).catch(() => {}); // a server that has answered may close before the end
-    const answer = await readToEnd(connection);
+    const answer = await readAnswer(connection);
+    connection.close();
     await sending;
     return answer;
   }
@@ -154,11 +155,17 @@ async function writeAll(connection: Deno.Conn, bytes: Uint8Array): Promise<void>
   for (let sent = 0; sent < bytes.length;) sent += await connection.write(bytes.subarray(sent));
 }
 
-async function readToEnd(connection: Deno.Conn): Promise<string> {
+/** Reads one answer: until its declared length is there, or the server closes. */
+async function readAnswer(connection: Deno.Conn): Promise<string> {
   const decoder = new TextDecoder();
   const buffer = new Uint8Array(16_384);
   let text = "";
   for (;;) {
+    const [head, ...rest] = text.split("\r\n\r\n");
+    const length = /content-length: (\d+)/i.exec(head!)?.[1];
+    if (rest.length > 0 && length !== undefined && rest.join("\r\n\r\n").length >= Number(length)) {
+      return text;
+    }
     const count = await connection.read(buffer).catch(() => null); // reset after the answer counts as the end
     if (count === null) return text;
     text += decoder.decode(buffer.subarray(0, count), { stream: true });

@@ -33,7 +33,7 @@ Deno.test("start tells where it answers, where the key lies, and a first command
     expect(greeting).toContain(join(folder, "data", "admin.key"));
     const [, command] = greeting.match(/^Try +deno task commandcenter (.+)$/m)!;
     const tried = await new Deno.Command("sh", {
-      args: ["-c", `exec "$DENO" run -A core/main.ts ${command}`],
+      args: ["-c", `exec "$DENO" ${programArgs([]).join(" ")} ${command}`],
       env: { DENO: Deno.execPath() },
       cwd: repository,
     }).output();
@@ -129,7 +129,7 @@ Deno.test("a second agent on the same data folder is refused", async () => {
 Deno.test("an agent goes on although nobody reads its greeting", async () => {
   await withConfig(freePort(), async (file) => {
     const child = new Deno.Command(Deno.execPath(), {
-      args: ["run", "-A", "core/main.ts", "start", "--config", file],
+      args: programArgs(["start", "--config", file]),
       cwd: repository,
       stdout: "piped",
       stderr: "null",
