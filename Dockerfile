@@ -2,10 +2,10 @@
 FROM denoland/deno:debian-2.9.6
 
 WORKDIR /app
-COPY deno.json deno.lock ./
+COPY deno.json deno.lock LICENSE ./
 COPY core core
 COPY plugins plugins
-COPY config/examples/container.yaml config/examples/container.yaml
+COPY config/examples/container*.yaml config/examples/
 
 # Fetched now, checked against the lock file, so that a start needs no network; /data is for the agent's user alone.
 RUN deno cache --frozen core/main.ts \
@@ -14,9 +14,8 @@ RUN deno cache --frozen core/main.ts \
   && chmod 755 /usr/local/bin/commandcenter \
   && install -d -o deno -g deno -m 0700 /data
 
-# What config/examples/container.yaml asks for: alone, unless told otherwise.
+# Alone, with SQLite in /data, unless told otherwise.
 ENV COMMANDCENTER_CONFIG=/app/config/examples/container.yaml \
-  NATS_URL=memory: \
   DATABASE_URL=sqlite: \
   DENO_NO_UPDATE_CHECK=1
 

@@ -41,7 +41,7 @@ function readArguments(args: string[]): Choice {
 
 async function measure(row: Row, rounds: number): Promise<RowSummary> {
   await using contest = await row.open();
-  return summarize(row, await runRounds(contest, rounds));
+  return summarize(row, await runRounds(contest, { rounds, turns: row.turns }));
 }
 
 function print(line: string): void {

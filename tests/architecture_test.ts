@@ -16,7 +16,7 @@ const importedOnce: Readonly<Record<string, string>> = {
   "commander": "core/cli/program.ts",
   "croner": "core/schedule.ts",
   "eventsource-parser": "core/cli/event_stream.ts",
-  "kysely-postgres-js": "core/storage/postgres.ts",
+  "pg": "core/storage/postgres.ts",
   "leven": "core/config/suggestion.ts",
   "prom-client": "core/prometheus.ts",
   "string-width": "core/cli/table.ts",

@@ -1,7 +1,7 @@
 import { trace } from "@opentelemetry/api";
 import { getPath } from "hono/utils/url";
 import type { Clock } from "../clock.ts";
-import { withContext } from "../context.ts";
+import { type CallContext, withContext } from "../context.ts";
 import { Problem } from "../errors.ts";
 import type { Logger, LogProperties } from "../log.ts";
 import type { TrustedProxies } from "./address.ts";
@@ -37,6 +37,7 @@ export interface EdgeOptions {
   readonly deadlines: Deadlines;
   /** Streams that have not ended yet. */
   readonly streams: UnderWay;
+  readonly requestStarted: () => void;
   readonly observe: (observation: HttpObservation) => void;
   /** Whether each request gets a debug line. */
   readonly accessLog: boolean;
@@ -57,7 +58,8 @@ export class Edge {
 
   /** Answers one request; never throws or rejects. */
   readonly handle: RequestHandler = (request, peer) => {
-    const { shared, proxies, clock } = this.#options;
+    const { shared, proxies, requestStarted, clock } = this.#options;
+    requestStarted();
     const { headers } = request;
     const exchange = new Exchange(request, {
       shared,
@@ -129,21 +131,12 @@ export class Edge {
     request: Request,
     { exchange, route, table }: { exchange: Exchange; route: Route; table: RouteTable },
   ): Response | Promise<Response> {
-    const { correlationId, principal, headers } = exchange;
-    const span = trace.getActiveSpan();
-    if (span) {
-      span.updateName(`${exchange.method} ${route.template}`);
-      span.setAttribute("http.route", route.template);
-    }
-    const traceparent = span ? traceparentOfSpan(span) : traceparentOf(headers.get("traceparent"));
     const { mount } = route;
     mount.inHand.enter();
     let answer: Response | Promise<Response>;
     try {
-      answer = withContext(
-        { correlationId, traceparent, principal },
-        () => table.app.fetch(request, exchange),
-      );
+      const handle = () => table.app.fetch(request, exchange);
+      answer = mount.bare ? handle() : withContext(contextOf(exchange, route), handle);
     } catch (error) {
       mount.inHand.leave();
       throw error;
@@ -223,6 +216,18 @@ export function failureResponse(error: unknown, exchange: Failing): Response {
 export interface Failing {
   error: unknown;
   readonly correlationId: string;
+}
+
+/** What the handler's own doings carry along; below the runtime's span, where it makes them. */
+function contextOf(
+  { method, headers, correlationId, principal }: Exchange,
+  { template }: Route,
+): CallContext {
+  const span = trace.getActiveSpan();
+  if (!span) return { correlationId, traceparent: traceparentOf(headers.get("traceparent")), principal };
+  span.updateName(`${method} ${template}`); // the runtime knows only the path
+  span.setAttribute("http.route", template);
+  return { correlationId, traceparent: traceparentOfSpan(span), principal };
 }
 
 function accessOf(

@@ -35,7 +35,9 @@ export interface HttpOptions {
   readonly storage: Storage;
   readonly health: HealthChecks;
   readonly busStatus: () => BusStatus;
-  /** Told of every answered request. */
+  /** Told of every request; one `observe` follows when its answer begins. */
+  readonly requestStarted?: () => void;
+  /** Told of every answer. */
   readonly observe: (observation: HttpObservation) => void;
   /** Whether each request gets a debug line; default true. Off where nobody would see it: it costs half a microsecond. */
   readonly accessLog?: boolean;
@@ -111,6 +113,7 @@ export async function openHttp(options: HttpOptions): Promise<HttpServer> {
     mounts,
     deadlines,
     streams,
+    requestStarted: options.requestStarted ?? (() => {}),
     observe,
     accessLog: options.accessLog ?? true,
     log,

@@ -10,7 +10,7 @@ export interface Mountable {
   /** Paths it owns, such as `/api/events`: these and everything below. */
   readonly prefixes: readonly string[];
   readonly app: OpenAPIHono<HttpEnv>;
-  /** Its handlers use neither body nor `c.get(...)`, and so need nothing before them. */
+  /** Its handlers use neither body, `c.get(...)` nor the call's context, and so need nothing around them. */
   readonly bare?: boolean;
 }
 

@@ -1,6 +1,7 @@
-import { CompiledQuery, type Driver, Kysely, type Transaction } from "kysely";
-import { PostgresJSDialect } from "kysely-postgres-js";
-import postgres from "postgres";
+import { CompiledQuery, type Driver, Kysely, PostgresDialect, type Transaction } from "kysely";
+// @ts-types="@types/pg"
+import pg from "pg";
+import { pause } from "../supervise.ts";
 import { CommitSignal } from "./commit_signal.ts";
 import { migrate } from "./migrate.ts";
 import type { StorageSettings } from "./settings.ts";
@@ -8,20 +9,23 @@ import type { Storage, StorageOptions } from "./storage.ts";
 
 /** Agents on one database tell each other about commits on this channel. */
 const channel = "commandcenter_commit";
+/** How long a server may take for one statement before we stop believing in it, in milliseconds. */
+const statementTimeoutMs = 20_000;
+/** Wait before the lost connection of the listener is replaced, in milliseconds. */
+const reconnectMs = 1000;
+const oldestTested = 140_000;
 
 const pingQuery = CompiledQuery.raw("select 1");
 
 /** Opens PostgreSQL; rejects when it does not answer. Broken connections are replaced as they are needed. */
 export async function openPostgres(settings: StorageSettings, options: StorageOptions): Promise<Storage> {
-  const sql = connect(settings);
-  try {
-    await demandDurability(sql, options);
-  } catch (error) {
-    await sql.end({ timeout: 1 });
-    throw error;
-  }
+  const configuration = configurationOf(settings, await demandDurability(settings, options));
+  const pool = new pg.Pool({ ...configuration, max: settings.pool_size });
+  pool.on("error", (error) => options.warn("An idle connection to PostgreSQL broke", { error: error.message }));
+  // A connection that breaks in use rejects the query that uses it; without a listener it would end the process too.
+  pool.on("connect", (client) => client.on("error", () => {}));
   const committed = new CommitSignal();
-  const dialect = new PostgresJSDialect({ postgres: sql });
+  const dialect = new PostgresDialect({ pool });
   const db = new Kysely<unknown>({
     dialect: {
       createAdapter: () => dialect.createAdapter(),
@@ -30,7 +34,8 @@ export async function openPostgres(settings: StorageSettings, options: StorageOp
       createQueryCompiler: () => dialect.createQueryCompiler(),
     },
   });
-  await sql.listen(channel, () => committed.fire(), () => committed.fire());
+  const stop = new AbortController();
+  const listening = listen(configuration, { signal: stop.signal, onNotify: () => committed.fire() });
   return {
     kind: "postgres",
     tables: <Tables>() => db as unknown as Kysely<Tables>,
@@ -45,42 +50,87 @@ export async function openPostgres(settings: StorageSettings, options: StorageOp
       return performance.now() - started;
     },
     sizeBytes: async () => {
-      const [row] = await sql`select pg_database_size(current_database())::int8 as size`;
+      const { rows: [row] } = await pool.query("select pg_database_size(current_database()) as size");
       return Number(row?.size ?? 0);
     },
     close: async () => {
+      stop.abort();
+      await listening;
       await db.destroy();
-      await sql.end({ timeout: 5 });
     },
   };
 }
 
-function connect(settings: StorageSettings): postgres.Sql {
-  return postgres(settings.url, {
-    max: settings.pool_size,
-    connect_timeout: 10,
-    onnotice: () => {},
-    // A sequence is a JavaScript number: 2^53 events are enough.
-    types: { int8: { to: 20, from: [20], serialize: String, parse: Number } },
-    connection: { application_name: "commandcenter" },
-  }) as postgres.Sql;
+function configurationOf(settings: StorageSettings, session: string | undefined): pg.ClientConfig {
+  return {
+    connectionString: settings.url,
+    application_name: "commandcenter",
+    connectionTimeoutMillis: 5000,
+    query_timeout: statementTimeoutMs,
+    keepAlive: true,
+    ...(session === undefined ? {} : { options: session }),
+    types: {
+      // A sequence is a JavaScript number: 2^53 events are enough.
+      getTypeParser:
+        ((oid: number, format?: "text") =>
+          oid === pg.types.builtins.INT8 ? Number : pg.types.getTypeParser(oid, format)) as never,
+    },
+  };
 }
 
-/** An acknowledged event is on disk; a server that is set up otherwise is corrected where a session can, else named. */
-async function demandDurability(sql: postgres.Sql, options: StorageOptions): Promise<void> {
-  const [row] = await sql`
-    select current_setting('synchronous_commit') as commit, current_setting('fsync') as fsync,
-           current_setting('server_version_num')::int as version`;
-  if (row?.commit === "off") {
-    sql.options.connection = { ...sql.options.connection, synchronous_commit: "on" };
-    await sql`set synchronous_commit = on`;
+/**
+ * An acknowledged event is on disk: what a session can set right is set right (the returned start-up option), what it
+ * cannot is named.
+ */
+async function demandDurability(
+  settings: StorageSettings,
+  options: StorageOptions,
+): Promise<string | undefined> {
+  const client = new pg.Client(configurationOf(settings, undefined));
+  client.on("error", () => {}); // what breaks the connection also rejects the query below
+  await client.connect();
+  try {
+    const { rows: [row] } = await client.query(
+      `select current_setting('synchronous_commit') as commit, current_setting('fsync') as fsync,
+              current_setting('server_version_num')::int as version`,
+    );
+    if (row.fsync === "off") {
+      options.warn("PostgreSQL has fsync=off: acknowledged events do not survive a power loss");
+    }
+    if (row.version < oldestTested) {
+      options.warn("PostgreSQL is older than 14, which is not tested", { server_version_num: row.version });
+    }
+    if (row.commit !== "off") return undefined;
     options.warn("PostgreSQL has synchronous_commit=off; this agent's sessions use synchronous_commit=on");
+    return "-c synchronous_commit=on";
+  } finally {
+    await client.end();
   }
-  if (row?.fsync === "off") {
-    options.warn("PostgreSQL has fsync=off: acknowledged events do not survive a power loss");
-  }
-  if (Number(row?.version) < 140000) {
-    options.warn("PostgreSQL is older than 14, which is not tested", { server_version_num: row?.version });
+}
+
+/** Hears of other agents' commits on a connection of its own; a lost one is replaced, and counts as a commit missed. */
+async function listen(
+  configuration: pg.ClientConfig,
+  { signal, onNotify }: { signal: AbortSignal; onNotify: () => void },
+): Promise<void> {
+  while (!signal.aborted) {
+    const client = new pg.Client(configuration);
+    const { promise: ended, resolve: end } = Promise.withResolvers<void>();
+    client.on("error", () => end());
+    client.on("end", () => end());
+    client.on("notification", onNotify);
+    signal.addEventListener("abort", () => end(), { once: true });
+    try {
+      await client.connect();
+      await client.query(`listen ${channel}`);
+      onNotify();
+      await ended;
+    } catch {
+      // The same outage is reported to whoever needs the database; here it is only a reason to try again.
+    } finally {
+      await client.end().catch(() => {}); // it may be gone already, which is why we are here
+    }
+    await pause(reconnectMs, signal);
   }
 }
 

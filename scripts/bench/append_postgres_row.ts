@@ -9,7 +9,7 @@ import { makeRows } from "./event_table.ts";
 import type { Row } from "./row.ts";
 
 const publishers = 64;
-const eventsPerRound = 8192;
+const eventsPerTurn = 1024;
 
 /** The same on PostgreSQL, where `$DATABASE_URL` names one; two databases are made there and dropped again. */
 export const appendPostgresRow: Row = {
@@ -18,6 +18,7 @@ export const appendPostgresRow: Row = {
   baseline: "one insert of 64 rows per transaction, one after the other, same table and indexes",
   unit: "events/s",
   goal: { kind: "none" },
+  turns: 8,
   missing: () => Deno.env.get("DATABASE_URL") ? undefined : "DATABASE_URL names no PostgreSQL server",
   open: async () => {
     const serverUrl = Deno.env.get("DATABASE_URL")!;
@@ -34,18 +35,18 @@ export const appendPostgresRow: Row = {
     let stored = 0;
     return {
       work: async () => {
-        const seconds = await publishFrom(publishers, { count: eventsPerRound, publish: kernel.publish });
+        const seconds = await publishFrom(publishers, { count: eventsPerTurn, publish: kernel.publish });
         await kernel.idle();
-        return { figure: eventsPerRound / seconds };
+        return { figure: eventsPerTurn / seconds };
       },
       baseline: async () => {
-        const rows = makeRows(eventsPerRound, { after: stored, nodeId: newId() });
+        const rows = makeRows(eventsPerTurn, { after: stored, nodeId: newId() });
         const started = performance.now();
         for (let start = 0; start < rows.length; start += publishers) {
           await db.insertInto("event_store_event").values(rows.slice(start, start + publishers)).execute();
         }
         stored += rows.length;
-        return { figure: eventsPerRound / ((performance.now() - started) / 1000) };
+        return { figure: eventsPerTurn / ((performance.now() - started) / 1000) };
       },
       [Symbol.asyncDispose]: () => resources.disposeAsync(),
     };

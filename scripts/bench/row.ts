@@ -30,6 +30,8 @@ export interface Row {
   /** Of both figures, such as `events/s` or `ms`. */
   readonly unit: string;
   readonly goal: Goal;
+  /** Turns of each side within a round, for short work whose figure is a rate; default 1. */
+  readonly turns?: number;
   /** Says why the row cannot be measured here, where it cannot. */
   readonly missing?: () => string | undefined;
   /** Makes both sides ready; what it opened goes with the contest. */

@@ -42,9 +42,8 @@ async function measure(options: FanOutOptions): Promise<Measurement> {
     also: {
       p50_ms: quantile(run.latenciesMs, 0.5),
       max_ms: quantile(run.latenciesMs, 1),
-      messages_per_second: run.messagesPerSecond,
-      message_bytes: run.messageBytes,
-      server_us_per_message: run.serverMicrosecondsPerMessage,
+      deliveries_per_second: run.deliveriesPerSecond,
+      server_us_per_delivery: run.serverMicrosecondsPerDelivery,
       server_busy_percent: run.serverBusyPercent,
       client_busy_percent: run.clientBusyPercent,
     },

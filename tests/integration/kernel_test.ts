@@ -115,7 +115,7 @@ Deno.test("events reach every plugin, whichever started first, with one correlat
     });
   });
   await using _ = await startTestKernel({ plugins: [early, late] });
-  await waitFor(() => seen.length === 1, { what: "the echo" });
+  await waitFor(() => seen.length === 1 && published.id !== "", { what: "the echo" });
   expect(seen).toEqual([{ n: 1, correlationId: published.correlationId, causationId: published.id }]);
 });
 

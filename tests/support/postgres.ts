@@ -1,4 +1,5 @@
-import postgres from "postgres";
+// @ts-types="@types/pg"
+import pg from "pg";
 import { locate } from "./requirement.ts";
 
 export { type PostgresServer, startPostgres } from "./postgres_server.ts";
@@ -16,16 +17,23 @@ export async function createDatabase({ serverUrl = locate("postgres") } = {}): P
   url.pathname = `/${name}`;
   return {
     url: url.href,
-    [Symbol.asyncDispose]: () => execute(serverUrl, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`),
+    [Symbol.asyncDispose]: async () => {
+      await execute(serverUrl, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
+    },
   };
 }
 
-// The driver itself rather than core/storage: what tests stand on must not lean on what they test.
-async function execute(url: string, statement: string): Promise<void> {
-  const sql = postgres(url, { max: 1, connect_timeout: 10, onnotice: () => {} });
+/**
+ * Runs one statement on a connection of its own. It uses the driver itself rather than core/storage: what tests stand
+ * on must not lean on what they test.
+ */
+export async function execute(url: string, statement: string): Promise<readonly Record<string, unknown>[]> {
+  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 10_000 });
+  client.on("error", () => {}); // a lost connection rejects the statement as well
+  await client.connect();
   try {
-    await sql.unsafe(statement);
+    return (await client.query(statement)).rows;
   } finally {
-    await sql.end();
+    await client.end();
   }
 }

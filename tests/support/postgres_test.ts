@@ -1,16 +1,8 @@
 import { expect } from "expect";
-import postgres from "postgres";
-import { createDatabase, startPostgres } from "./postgres.ts";
+// @ts-types="@types/pg"
+import pg from "pg";
+import { createDatabase, execute as query, startPostgres } from "./postgres.ts";
 import { testWithOwnPostgres, testWithPostgres } from "./test_with.ts";
-
-async function query(url: string, statement: string): Promise<readonly Record<string, unknown>[]> {
-  const sql = postgres(url, { max: 1, onnotice: () => {} });
-  try {
-    return await sql.unsafe(statement);
-  } finally {
-    await sql.end();
-  }
-}
 
 testWithPostgres("every database is empty, apart from the others, and gone afterwards", async () => {
   const first = await createDatabase();
@@ -21,10 +13,12 @@ testWithPostgres("every database is empty, apart from the others, and gone after
     expect(await query(first.url, tables)).toEqual([{ count: 1 }]);
     expect(await query(second.url, tables)).toEqual([{ count: 0 }]);
   }
-  const busy = postgres(first.url, { max: 1, onnotice: () => {} });
-  await busy`SELECT 1`;
+  const busy = new pg.Client({ connectionString: first.url });
+  const thrownOut = new Promise((resolve) => busy.on("error", resolve));
+  await busy.connect();
   await first[Symbol.asyncDispose]();
   await expect(query(first.url, "SELECT 1")).rejects.toThrow("does not exist");
+  expect(String(await thrownOut)).toContain("terminating connection");
   await busy.end();
 });
 

@@ -37,14 +37,15 @@ export function randomRequest(description: ApiDescription, key: string): fc.Arbi
   if (operations.length === 0) {
     throw new Error(`Cannot draw requests from "openapi.json": it has no operations`);
   }
-  return fc.constantFrom(...operations).chain((operation) =>
-    fc.record({
+  return fc.oneof(...operations.map((operation) => ({
+    weight: operation.body || operation.parameters.length > 0 ? 4 : 1, // where there is more to get wrong
+    arbitrary: fc.record({
       method: methodOf(operation),
       target: target(operation, resolve),
       headers: headers(operation, key),
       body: body(operation, resolve),
-    })
-  ).map(fetchable);
+    }).map(fetchable),
+  })));
 }
 
 function operationsOf({ paths }: ApiDescription): Operation[] {
@@ -137,7 +138,7 @@ function body({ body: schema }: Operation, resolve: Resolve): fc.Arbitrary<strin
   const broken = fc.tuple(json, fc.nat(), hostileText).map(([text, at, odd]) =>
     text.slice(0, at % (text.length + 1)) + odd + text.slice(at % (text.length + 1))
   );
-  return fc.oneof({ weight: 8, arbitrary: json }, broken, fc.constant(undefined));
+  return fc.oneof({ weight: 16, arbitrary: json }, broken, fc.constant(undefined));
 }
 
 /** One time in `oneIn` a value, else none. */

@@ -96,7 +96,10 @@ const hostileValue: fc.Arbitrary<unknown> = fc.oneof(
 
 /** Values that fit a schema, and now and then ones that do not, at any depth. */
 export function randomValue(schema: Schema, resolve: Resolve): fc.Arbitrary<unknown> {
-  return fc.oneof({ weight: 9, arbitrary: fitting(schema, resolve) }, { weight: 1, arbitrary: hostileValue });
+  return fc.oneof({ weight: 24, arbitrary: fitting(schema, resolve) }, {
+    weight: 1,
+    arbitrary: hostileValue,
+  });
 }
 
 function fitting(schema: Schema, resolve: Resolve): fc.Arbitrary<unknown> {
@@ -118,7 +121,7 @@ function byType(schema: Schema, resolve: Resolve): fc.Arbitrary<unknown> {
 // deno-lint-ignore max-params -- no options object would make these three clearer
 function ofType(type: string, schema: Schema, resolve: Resolve): fc.Arbitrary<unknown> {
   const { minimum = 0, maximum = 1_000_000, items = {} } = schema;
-  if (type === "integer") return fc.integer({ min: minimum, max: maximum });
+  if (type === "integer") return fc.oneof(fc.constant(minimum), fc.integer({ min: minimum, max: maximum }));
   if (type === "number") return fc.double({ min: minimum, max: maximum });
   if (type === "boolean") return fc.boolean();
   if (type === "null") return fc.constant(null);
@@ -138,7 +141,9 @@ function text({ pattern, format, minLength = 0, maxLength = 200 }: Schema): fc.A
 function record({ properties = {}, required = [] }: Schema, resolve: Resolve): fc.Arbitrary<unknown> {
   const names = Object.keys(properties);
   if (names.length === 0) {
-    return fc.dictionary(fc.oneof(fc.string(), hostileText), fc.jsonValue(), { maxKeys: 4 });
+    return fc.dictionary(fc.oneof({ weight: 30, arbitrary: fc.string() }, hostileText), fc.jsonValue(), {
+      maxKeys: 4,
+    });
   }
   const model = Object.fromEntries(names.map((name) => [name, randomValue(properties[name]!, resolve)]));
   const complete = fc.record(model, { requiredKeys: names.filter((name) => required.includes(name)) });
