@@ -12,7 +12,6 @@ const importedOnce: Readonly<Record<string, string>> = {
   "@logtape/logtape": "core/log.ts",
   "@nats-io/jetstream": "core/bus/nats_stream.ts",
   "@nats-io/transport-node": "core/bus/nats_connection.ts",
-  "@scalar/hono-api-reference": "",
   "commander": "core/cli/program.ts",
   "croner": "core/schedule.ts",
   "eventsource-parser": "core/cli/event_stream.ts",

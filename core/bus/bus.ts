@@ -29,6 +29,13 @@ export class BusError extends Error {
   }
 }
 
+/** What became of an appended event. */
+export interface Appended {
+  readonly duplicate: boolean;
+  /** Resolves when every durable consumer handled the event or gave it up; absent where the bus remembers that itself. */
+  readonly settled?: Promise<void> | undefined;
+}
+
 /** A running subscription, consumer or responder. */
 export interface Subscription {
   /** Takes no further message and resolves when the one in hand is done. */
@@ -105,12 +112,13 @@ export interface Bus {
    * Puts an event into the durable stream; resolves when the bus has stored it.
    * The same `id` again inside the duplicate window is stored once. Calls may overlap: their order is kept.
    * Rejects with BusError; invalid_subject for what is no event subject (`hub.*.*.>`).
+   * A bus that forgets its consumers' progress with the process also tells when they are all done with the event.
    */
   append(
     subject: string,
     data: Uint8Array,
     options: { id: string; headers?: Readonly<Record<string, string>> },
-  ): Promise<{ duplicate: boolean }>;
+  ): Promise<Appended>;
 
   /**
    * Live messages that match `pattern`, also those that were appended, at most once for each time they are sent:

@@ -1,6 +1,7 @@
 import { setImmediate } from "node:timers";
 import { messageOf } from "../errors.ts";
 import {
+  type Appended,
   type Bus,
   BusError,
   type BusMessage,
@@ -15,7 +16,7 @@ import { deliveryPolicy } from "./delivery.ts";
 import { type HandlerErrorListener, type Letter, Mailbox } from "./mailbox.ts";
 import { MemoryDurable } from "./memory_durable.ts";
 import { MemoryStream } from "./memory_stream.ts";
-import { outgoing, type OutgoingOptions } from "./outgoing.ts";
+import { type Outgoing, outgoing, type OutgoingOptions } from "./outgoing.ts";
 import { settleWithin } from "./settle_within.ts";
 import { StatusBoard } from "./status_board.ts";
 import { compilePattern } from "./subject.ts";
@@ -55,6 +56,8 @@ export class MemoryBus implements Bus {
   readonly #stream: MemoryStream;
   readonly #durables = new Map<string, MemoryDurable>();
   readonly #consumers = new Set<Subscription>();
+  /** Weak: an event that the stream has dropped is not waited for any more. */
+  readonly #unsettled = new WeakMap<Outgoing, { left: number; readonly resolve: () => void }>();
   readonly #asking = new Set<(error: BusError) => void>();
   readonly #board: StatusBoard;
   #turn: Promise<void> | undefined;
@@ -80,15 +83,31 @@ export class MemoryBus implements Bus {
     subject: string,
     data: Uint8Array,
     { id, headers }: { id: string; headers?: Headers },
-  ): Promise<{ duplicate: boolean }> {
+  ): Promise<Appended> {
     const event = this.#checked(subject, { verb: "append", data, headers, messageId: id });
     const { duplicate } = this.#stream.append(id, event);
-    if (!duplicate) {
-      this.#deliver(event);
-      for (const durable of this.#durables.values()) durable.wake();
-    }
+    if (duplicate) return { duplicate };
+    const settled = this.#settled(event);
+    this.#deliver(event);
+    for (const durable of this.#durables.values()) durable.wake();
     await this.#nextTurn();
-    return { duplicate };
+    return { duplicate, settled };
+  }
+
+  /** Resolves when every durable consumer that wants the event is done with it; undefined where none wants it. */
+  #settled(event: Outgoing): Promise<void> | undefined {
+    const left = [...this.#durables.values()].filter((durable) => durable.wants(event.subject)).length;
+    if (left === 0) return undefined;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#unsettled.set(event, { left, resolve });
+    return promise;
+  }
+
+  #onSettled(event: Outgoing): void {
+    const waiting = this.#unsettled.get(event);
+    if (!waiting || --waiting.left > 0) return;
+    this.#unsettled.delete(event);
+    waiting.resolve();
   }
 
   subscribe(
@@ -107,7 +126,15 @@ export class MemoryBus implements Bus {
     this.#demandOpen("consume", options.pattern);
     const policy = deliveryPolicy(options);
     const { log, clock } = this.#options;
-    const context = { stream: this.#stream, policy, log, clock, onHandlerError: this.#onHandlerError };
+    const onSettled = (event: Outgoing) => this.#onSettled(event);
+    const context = {
+      stream: this.#stream,
+      policy,
+      log,
+      clock,
+      onSettled,
+      onHandlerError: this.#onHandlerError,
+    };
     const durable = this.#durables.get(policy.durable) ?? new MemoryDurable(context);
     this.#durables.set(policy.durable, durable);
     if (durable.pattern !== policy.pattern) {

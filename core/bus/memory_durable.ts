@@ -22,6 +22,8 @@ interface Worker {
 export interface MemoryDurableOptions extends DeliveryContext {
   readonly stream: MemoryStream;
   readonly clock: Clock;
+  /** Told of each matching event that was handled, or given up. */
+  readonly onSettled: (event: Outgoing) => void;
 }
 
 /** Events that wait for their redelivery at the most; then no further event is taken until one of them is done. */
@@ -44,6 +46,11 @@ export class MemoryDurable {
   /** Pattern with which the position was begun. */
   get pattern(): string {
     return this.#options.policy.pattern;
+  }
+
+  /** Whether this consumer handles events with that subject. */
+  wants(subject: string): boolean {
+    return this.#options.policy.matches(subject);
   }
 
   /** Adds a consumer; stopping it leaves the position where it is. */
@@ -74,7 +81,10 @@ export class MemoryDurable {
       const { subject, data, headers } = event;
       const context = { ...this.#options, policy: worker.policy };
       const outcome = await deliver({ subject, data, headers, attempt }, worker.handle, context);
-      if (outcome.kind !== "again") continue;
+      if (outcome.kind !== "again") {
+        this.#options.onSettled(event);
+        continue;
+      }
       const dueAt = this.#options.clock.monotonic() + outcome.delayMs;
       this.#retries.push({ event, attempt: attempt + 1, dueAt });
     }

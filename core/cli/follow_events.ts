@@ -44,6 +44,7 @@ export async function followEvents(invocation: Invocation<FollowOptions>): Promi
     while (true) {
       const connectedAt = performance.now();
       const lost = typeof attempt === "string" ? attempt : await printStream(attempt, position, print);
+      terminal.interrupted.throwIfAborted(); // what ends us breaks the connection too
       if (performance.now() - connectedAt > longestDelayMs) delayMs = firstDelayMs;
       const waitMs = Math.round(delayMs * (0.75 + Math.random() / 2));
       terminal.note(`Connection lost: ${lost}. Trying again in ${(waitMs / 1000).toFixed(1)} s.`);

@@ -70,6 +70,7 @@ class AgentRun {
 
   async #start(): Promise<Kernel> {
     const { startKernel } = await import("../kernel.ts");
+    process.umask(0o077); // the database and all else that is made from here on is nobody else's to read
     try {
       return await startKernel({ configuration: this.#configuration, log: getLogger() });
     } catch (error) {

@@ -9,7 +9,8 @@ import type { Storage, StorageOptions } from "./storage.ts";
 /** How long a database that is still starting is waited for, in milliseconds. */
 const patienceMs = 30_000;
 
-/** Opens the storage that `settings.url` names. Rejects with ConfigurationError, without the password in it. */
+/** Opens the storage that `settings.url` names. Rejects with ConfigurationError, or with a plain
+ * Error where the database is only away; neither holds the password. */
 export async function openStorage(settings: StorageSettings, options: StorageOptions): Promise<Storage> {
   const shown = withoutPassword(settings.url);
   try {
@@ -18,9 +19,11 @@ export async function openStorage(settings: StorageSettings, options: StorageOpt
     await mkdir(dirname(path), { recursive: true, mode: 0o700 });
     return openSqlite(path);
   } catch (error) {
-    throw new ConfigurationError([`Cannot open the storage "${shown}": ${messageOf(error)}`], {
-      cause: error,
-    });
+    const text = `Cannot open the storage "${shown}": ${messageOf(error)}`;
+    // A database that is away may come back: no fault of the configuration, so that a service manager tries again.
+    throw isStarting(error)
+      ? new Error(text, { cause: error })
+      : new ConfigurationError([text], { cause: error });
   }
 }
 

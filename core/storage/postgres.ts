@@ -21,7 +21,10 @@ const pingQuery = CompiledQuery.raw("select 1");
 export async function openPostgres(settings: StorageSettings, options: StorageOptions): Promise<Storage> {
   const configuration = configurationOf(settings, await demandDurability(settings, options));
   const pool = new pg.Pool({ ...configuration, max: settings.pool_size });
-  pool.on("error", (error) => options.warn("An idle connection to PostgreSQL broke", { error: error.message }));
+  pool.on(
+    "error",
+    (error) => options.warn("An idle connection to PostgreSQL broke", { error: error.message }),
+  );
   // A connection that breaks in use rejects the query that uses it; without a listener it would end the process too.
   pool.on("connect", (client) => client.on("error", () => {}));
   const committed = new CommitSignal();

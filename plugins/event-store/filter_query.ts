@@ -15,7 +15,7 @@ const time = z.string().transform((text, context) => {
 });
 
 /** Query parameters by which events are chosen, the same for lists and live streams. */
-export const filterQuery = z.object({
+export const filterQuery = z.strictObject({
   subject: pattern("subject", "hub.*.project.>").optional().openapi({
     description:
       "Subject or pattern: `*` is one token, `>` at the end the rest. Without `hub.` it means any node",

@@ -154,6 +154,8 @@ Deno.test("a key that is limited to projects publishes, finds and follows only t
   expect(items).toMatchObject([{ type: "demo.seen", origin: { user: "site" } }]);
   const peek = await kernel.fetch(`/api/events/${hidden.event_id}`, { headers: asSite });
   expect([peek.status, (await peek.json()).code]).toEqual([404, "event_not_found"]);
+  const stats = await kernel.fetch("/api/events/stats", { headers: asSite });
+  expect([stats.status, (await stats.json()).code]).toEqual([403, "project_forbidden"]);
   const elsewhere = await kernel.fetch("/api/events?project=other", { headers: asSite });
   expect((await elsewhere.json()).items).toEqual([]);
 });

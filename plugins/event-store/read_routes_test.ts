@@ -85,6 +85,7 @@ Deno.test("bad parameters are named", async () => {
     ["subject=%25", "query.subject"],
     ["subject=a.>.b", "query.subject"],
     ["cursor=nonsense", "cursor"],
+    ["subjct=demo.odd", "subjct"],
   ];
   for (const [query, place] of table) {
     const { status, body } = await get(kernel, `/api/events?${query}`);

@@ -7,6 +7,7 @@ import { pause } from "../../core/supervise.ts";
 import type { EventTail } from "./event_tail.ts";
 import type { EventStore, RelayPosition } from "./store.ts";
 import type { EventRow } from "./tables.ts";
+import { Unsettled } from "./unsettled.ts";
 
 const encoder = new TextEncoder();
 /** Waits between attempts while the bus is away, in milliseconds; a connect cuts them short. */
@@ -14,6 +15,8 @@ const firstPauseMs = 200;
 const longestPauseMs = 10_000;
 /** On a quiet log the bus is looked at this often, so that an emptied store is noticed. */
 const idleMs = 5000;
+/** How often a bus that is full of unhandled events is looked at again, in milliseconds. */
+const consumerPollMs = 50;
 /** How often the position is written down while events flow, in milliseconds. */
 const saveEveryMs = 250;
 
@@ -38,6 +41,7 @@ export class Relay {
   readonly #options: RelayOptions;
   #position: RelayPosition | undefined;
   #saved: RelayPosition | undefined;
+  readonly #unsettled = new Unsettled();
   #savedAt = -Infinity;
   #problem: string | undefined;
 
@@ -64,7 +68,7 @@ export class Relay {
   async health(): Promise<Health> {
     const { store, nodeId } = this.#options;
     if (this.#problem !== undefined) {
-      return { status: "down", message: `${await this.lag()} events wait for the bus: ${this.#problem}` };
+      return { status: "down", message: `${await this.lag()} events wait: ${this.#problem}` };
     }
     const parked = await store.parkedCount(nodeId);
     if (parked === 0) return { status: "up" };
@@ -77,6 +81,7 @@ export class Relay {
     while (!signal.aborted) {
       try {
         await this.#followBus();
+        if (this.#unsettled.isFull) await this.#waitForConsumers(signal);
         const idle = await this.#sendWindow();
         this.#problem = undefined;
         pauseMs = firstPauseMs;
@@ -147,9 +152,17 @@ export class Relay {
   async #send(row: EventRow): Promise<void> {
     const { bus, store, clock, log } = this.#options;
     const data = encoder.encode(row.payload);
+    this.#unsettled.add(row.seq, data.length);
+    const done = () => this.#unsettled.delete(row.seq);
     try {
-      await bus.append(row.subject, data, { id: row.id, headers: toHeaders(envelopeOf(row)) });
+      const { settled } = await bus.append(row.subject, data, {
+        id: row.id,
+        headers: toHeaders(envelopeOf(row)),
+      });
+      if (settled) void settled.then(done);
+      else done();
     } catch (error) {
+      done();
       if (!(error instanceof BusError) || error.code !== "too_large") throw error;
       // No later attempt can succeed, and everything behind it would wait forever.
       log.error("an event is too large for the bus and stays behind", { seq: row.seq, id: row.id, error });
@@ -160,11 +173,21 @@ export class Relay {
   /** Writes the position down. Not after each window: what is sent again after a crash, the bus has seen before. */
   async #save(): Promise<void> {
     const { store, nodeId, clock } = this.#options;
-    const position = this.#position;
-    if (!position || (position.seq === this.#saved?.seq && position.stream === this.#saved.stream)) return;
+    if (!this.#position) return;
+    // After a crash everything that a consumer of this process had not finished comes again.
+    const seq = Math.min(this.#position.seq, (this.#unsettled.first ?? Infinity) - 1);
+    const position = { seq, stream: this.#position.stream };
+    if (seq === this.#saved?.seq && position.stream === this.#saved.stream) return;
     await store.saveRelayPosition(nodeId, position);
     this.#saved = position;
     this.#savedAt = clock.monotonic();
+  }
+
+  async #waitForConsumers(signal: AbortSignal): Promise<void> {
+    this.#problem = `durable consumers of this process are ${this.#unsettled.count} events behind`;
+    this.#options.log.warn("the relay waits for durable consumers", { events: this.#unsettled.count });
+    while (this.#unsettled.isFull && !signal.aborted) await pause(consumerPollMs, signal);
+    this.#problem = undefined;
   }
 
   /** Until the log grows; now and then without that. */

@@ -1,4 +1,5 @@
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
+import { Problem } from "../../core/errors.ts";
 import type { HttpEnv } from "../../core/http/env.ts";
 import type { Storage } from "../../core/storage/storage.ts";
 import type { LiveStreams } from "./live_streams.ts";
@@ -28,7 +29,10 @@ const statsRoute = createRoute({
   path: "/api/events/stats",
   summary: "Size and state of the log",
   security: [{ key: ["read"] }],
-  responses: { 200: { description: "Statistics", content: { "application/json": { schema: statistics } } } },
+  responses: {
+    200: { description: "Statistics", content: { "application/json": { schema: statistics } } },
+    403: { description: "The key is limited to projects" },
+  },
 });
 
 interface StatsParts {
@@ -43,6 +47,11 @@ interface StatsParts {
 export function addStatsRoute(http: OpenAPIHono<HttpEnv>, parts: StatsParts): void {
   const { store, storage, relay, streams, nodeId } = parts;
   http.openapi(statsRoute, async (c) => {
+    if (c.get("principal")?.projects) {
+      throw new Problem(403, "project_forbidden", {
+        detail: "The whole log is not for a key limited to projects",
+      });
+    }
     const { events, firstSeq, lastSeq, lastTime } = await store.extent();
     return c.json({
       events,

@@ -15,7 +15,7 @@ export async function generatedFiles(): Promise<GeneratedFile[]> {
       file: "config/schema.json",
       content: () => `${JSON.stringify(configurationJsonSchema(plugins), null, 2)}\n`,
     },
-    kernelSettings,
+    ...kernelSettings,
     ...plugins.map(pluginSettings),
     ...plugins.map((plugin) => pluginTables(plugin, agent)),
     kernelRoutes(plugins, agent),
