@@ -115,11 +115,13 @@ function fitting(schema: Schema, resolve: Resolve): fc.Arbitrary<unknown> {
 
 function byType(schema: Schema, resolve: Resolve): fc.Arbitrary<unknown> {
   const types = typeof schema.type === "string" ? [schema.type] : schema.type ?? ["object"];
-  return fc.oneof(...types.map((type) => ofType(type, schema, resolve)));
+  return fc.oneof(...types.map((type) => ofType(type, { schema, resolve })));
 }
 
-// deno-lint-ignore max-params -- no options object would make these three clearer
-function ofType(type: string, schema: Schema, resolve: Resolve): fc.Arbitrary<unknown> {
+function ofType(
+  type: string,
+  { schema, resolve }: { schema: Schema; resolve: Resolve },
+): fc.Arbitrary<unknown> {
   const { minimum = 0, maximum = 1_000_000, items = {} } = schema;
   if (type === "integer") return fc.oneof(fc.constant(minimum), fc.integer({ min: minimum, max: maximum }));
   if (type === "number") return fc.double({ min: minimum, max: maximum });
