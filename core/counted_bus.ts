@@ -53,6 +53,7 @@ export function countedBus(bus: Bus, metrics: PluginMetrics): Bus {
     },
     respond: (pattern, answer, options) => bus.respond(pattern, receiving("respond", answer), options),
     streamIdentity: () => bus.streamIdentity(),
+    lastAppended: (pattern) => bus.lastAppended(pattern),
     status: () => bus.status(),
     onStatus: (listener) => bus.onStatus(listener),
     probe: (timeoutMs) => bus.probe(timeoutMs),

@@ -158,6 +158,12 @@ export interface Bus {
    */
   streamIdentity(): Promise<string>;
 
+  /**
+   * Headers of the last event that the durable stream holds under `pattern`, so that a relay knows what really
+   * arrived; undefined where there is none, or where the stream lives no longer than this process. Rejects with BusError.
+   */
+  lastAppended(pattern: string): Promise<Readonly<Record<string, string>> | undefined>;
+
   status(): BusStatus;
   /** Called on every connect, disconnect and problem; returns the way to stop listening. */
   onStatus(listener: (status: BusStatus) => void): () => void;

@@ -197,6 +197,10 @@ export class MemoryBus implements Bus {
     return Promise.resolve("memory");
   }
 
+  lastAppended(_pattern: string): Promise<undefined> {
+    return Promise.resolve(undefined);
+  }
+
   status(): BusStatus {
     return this.#board.status;
   }

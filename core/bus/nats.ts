@@ -177,11 +177,19 @@ export class NatsBus implements Bus {
     );
   }
 
-  async streamIdentity(): Promise<string> {
-    this.#demandOpen("read the identity of", "the stream");
+  streamIdentity(): Promise<string> {
+    return this.#askStream((stream) => stream.currentIdentity());
+  }
+
+  lastAppended(pattern: string): Promise<Headers | undefined> {
+    return this.#askStream((stream) => stream.lastHeaders(pattern));
+  }
+
+  async #askStream<Answer>(ask: (stream: NatsStream) => Promise<Answer>): Promise<Answer> {
+    this.#demandOpen("ask", "the stream");
     const { stream } = this.#demandStream("the stream");
     try {
-      return await stream.currentIdentity();
+      return await ask(stream);
     } catch (error) {
       throw unavailable("the stream", messageOf(error), error);
     }

@@ -87,6 +87,14 @@ export class NatsStream {
     return identityOf(await this.#manager.streams.info(this.name));
   }
 
+  /** Headers of the last message under `pattern`; undefined where there is none. */
+  async lastHeaders(pattern: string): Promise<Readonly<Record<string, string>> | undefined> {
+    const message = await this.#manager.streams.getMessage(this.name, { last_by_subj: pattern });
+    return message
+      ? Object.fromEntries([...message.header].map(([name, [value]]) => [name, value!]))
+      : undefined;
+  }
+
   /**
    * Finds the durable consumer, or makes it where it is absent. One with other settings is left alone: `changed`
    * names what differs. `nextSeq` is the sequence its next new message has at least, `patienceMs` how long the server

@@ -11,6 +11,7 @@ export function scopedBus(bus: Bus, track: (open: () => Subscription) => Subscri
     consume: (options, handle) => track(() => bus.consume(options, handle)),
     respond: (pattern, answer, options) => track(() => bus.respond(pattern, answer, options)),
     streamIdentity: () => bus.streamIdentity(),
+    lastAppended: (pattern) => bus.lastAppended(pattern),
     status: () => bus.status(),
     onStatus: (listener) => bus.onStatus(listener),
     probe: (timeoutMs) => bus.probe(timeoutMs),

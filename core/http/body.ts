@@ -9,6 +9,8 @@ import { decodeJson } from "./json_text.ts";
  */
 export async function takeBody(c: Context<HttpEnv>, maxBytes: number): Promise<void> {
   const { raw } = c.req;
+  // Hono runs a middleware twice for a path that reads like its own pattern, such as /api/keys/*.
+  if ("arrayBuffer" in c.req.bodyCache) return;
   const declared = raw.headers.get("content-length");
   if (declared !== null && Number(declared) > maxBytes) throw tooLarge(maxBytes);
   if (raw.body === null) return;

@@ -3,6 +3,7 @@ import { getPath } from "hono/utils/url";
 import type { Clock } from "../clock.ts";
 import { type CallContext, withContext } from "../context.ts";
 import { Problem } from "../errors.ts";
+import type { HttpObservation } from "../http_metrics.ts";
 import type { Logger, LogProperties } from "../log.ts";
 import type { TrustedProxies } from "./address.ts";
 import type { Authenticator } from "./authenticator.ts";
@@ -17,16 +18,6 @@ import { preflightResponse, withStandardHeaders } from "./response_headers.ts";
 import { notFound, type RouteTable } from "./route_table.ts";
 import type { RequestHandler } from "./serve.ts";
 import type { UnderWay } from "./under_way.ts";
-
-/** One answered request, for the metrics. */
-export interface HttpObservation {
-  readonly method: string;
-  /** Template such as `/api/keys/{id}`; undefined where no route matched. */
-  readonly route?: string | undefined;
-  readonly status: number;
-  /** Until the answer began. */
-  readonly seconds: number;
-}
 
 export interface EdgeOptions {
   readonly shared: ExchangeShared;

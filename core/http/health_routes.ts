@@ -1,5 +1,6 @@
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import type { BusStatus } from "../bus/bus.ts";
+import type { Clock } from "../clock.ts";
 import type { HealthChecks, HealthReport } from "../health.ts";
 import type { HttpEnv } from "./env.ts";
 import { newApp } from "./new_app.ts";
@@ -71,16 +72,17 @@ const nats = createRoute({
 
 export interface HealthRoutesOptions {
   readonly health: HealthChecks;
+  readonly clock: Clock;
   readonly busStatus: () => BusStatus;
   readonly isReady: () => boolean;
 }
 
 /** `/health*`: open to anybody, and cheap however often it is asked. */
 export function healthRoutes(
-  { health: checks, busStatus, isReady }: HealthRoutesOptions,
+  { health: checks, clock, busStatus, isReady }: HealthRoutesOptions,
 ): OpenAPIHono<HttpEnv> {
   const app = newApp();
-  const latest = coalesced(() => checks.report());
+  const latest = coalesced(() => checks.report(), clock);
   app.openapi(live, (c) => c.json({ status: "live" as const }, 200));
   app.openapi(ready, (c) => {
     return isReady()
@@ -107,11 +109,11 @@ export function healthRoutes(
 }
 
 /** One report at a time, and the last one again while it is fresh. */
-function coalesced(ask: () => Promise<HealthReport>): () => Promise<HealthReport> {
+function coalesced(ask: () => Promise<HealthReport>, clock: Clock): () => Promise<HealthReport> {
   let current: { report: Promise<HealthReport>; readonly askedAt: number } | undefined;
   let pending = false;
   return () => {
-    const now = performance.now();
+    const now = clock.monotonic();
     if (!current || (!pending && now - current.askedAt > freshMs)) {
       pending = true;
       current = { report: ask().finally(() => pending = false), askedAt: now };

@@ -1,6 +1,8 @@
 import { expect } from "expect";
+import { waitFor } from "../../tests/support/wait_for.ts";
+import { systemClock } from "../clock.ts";
 import type { Health } from "../health.ts";
-import { TestServer } from "./server_under_test.ts";
+import { TestServer } from "./test_server.ts";
 
 Deno.test("health: every check with status, latency and message; 503 only where a required one is down", async () => {
   const cases: [Record<string, [Health, boolean]>, number, string][] = [
@@ -41,6 +43,28 @@ Deno.test("health asks its checks once for many callers, and shows no credential
   const answers = await Promise.all(Array.from({ length: 50 }, () => server.json("/health", { key: null })));
   expect(asked).toBe(1);
   expect(answers[0]!.body.checks[0].message).toBe("cannot reach postgres://[redacted]@db/x");
+});
+
+Deno.test("a check that hangs is not asked again, however long ago that was", async () => {
+  const offset = { ms: 0 };
+  const clock = { ...systemClock, monotonic: () => performance.now() + offset.ms };
+  await using server = await TestServer.start({ clock });
+  const { promise, resolve } = Promise.withResolvers<Health>();
+  let asked = 0;
+  server.health.add("slow", () => {
+    asked++;
+    return promise;
+  });
+  const first = server.json("/health", { key: null });
+  await waitFor(() => asked === 1, { what: "the check to be asked" });
+  offset.ms = 1500;
+  const second = server.json("/health", { key: null });
+  await waitFor(() => server.started === 2, { what: "the second request" });
+  resolve({ status: "up" });
+  expect([(await first).status, (await second).status, asked]).toEqual([200, 200, 1]);
+  offset.ms = 3000;
+  await server.json("/health", { key: null });
+  expect(asked).toBe(2);
 });
 
 Deno.test("live, ready and nats", async () => {

@@ -2,6 +2,7 @@ import type { OpenAPIHono } from "@hono/zod-openapi";
 import type { BusStatus } from "../bus/bus.ts";
 import type { Clock } from "../clock.ts";
 import type { HealthChecks } from "../health.ts";
+import type { HttpObservation } from "../http_metrics.ts";
 import type { Logger } from "../log.ts";
 import type { Node } from "../plugin.ts";
 import type { Storage } from "../storage/storage.ts";
@@ -9,7 +10,7 @@ import { TrustedProxies } from "./address.ts";
 import { ensureAdminKey } from "./admin_key.ts";
 import { Authenticator } from "./authenticator.ts";
 import { Deadlines } from "./deadlines.ts";
-import { Edge, failureResponse, type HttpObservation } from "./edge.ts";
+import { Edge, failureResponse } from "./edge.ts";
 import type { HttpEnv } from "./env.ts";
 import { healthRoutes } from "./health_routes.ts";
 import { HostGuard } from "./host_guard.ts";
@@ -92,7 +93,7 @@ export async function openHttp(options: HttpOptions): Promise<HttpServer> {
     name: "health",
     prefixes: ["/health"],
     bare: true,
-    app: healthRoutes({ health, busStatus, isReady: () => ready }),
+    app: healthRoutes({ health, clock, busStatus, isReady: () => ready }),
   });
   mounts.add({ name: "keys", prefixes: ["/api/keys"], app: keyRoutes({ ring: keys, store, clock }) });
   mounts.add({

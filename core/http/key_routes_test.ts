@@ -2,7 +2,7 @@ import { createRoute } from "@hono/zod-openapi";
 import { expect } from "expect";
 import { systemClock } from "../clock.ts";
 import type { SecurityRequirement } from "./policy.ts";
-import { TestServer } from "./server_under_test.ts";
+import { TestServer } from "./test_server.ts";
 
 const kinds: Record<string, SecurityRequirement[] | undefined> = {
   open: [],
@@ -10,6 +10,7 @@ const kinds: Record<string, SecurityRequirement[] | undefined> = {
   write: [{ key: ["write"] }],
   admin: [{ key: ["admin"] }],
   ticket: [{ key: ["write"] }, { ticket: [] }],
+  "admin-ticket": [{ key: ["admin"] }, { ticket: [] }],
   loopback: [{ key: ["read"] }, { loopback: [] }],
   default: undefined,
 };
@@ -270,6 +271,17 @@ Deno.test("a ticket opens its kind of route once, for its holder, while the key 
   const orphan = server.http.tickets.issue(principal).ticket;
   await server.json(`/api/keys/${id}`, { method: "DELETE" });
   expect(await open("/api/test/ticket", orphan)).toEqual([401, "unauthorized"]);
+});
+
+Deno.test("a holder limited to projects is no admin, whatever scopes it claims", async () => {
+  await using server = await startWithEveryKind();
+  const { body: { principal } } = await server.json("/api/test/read");
+  for (const [projects, expected] of [[null, 200], [["demo"], 403]] as const) {
+    const { ticket } = server.http.tickets.issue({ ...principal, projects });
+    expect((await server.json(`/api/test/admin-ticket?ticket=${ticket}`, { key: null })).status).toBe(
+      expected,
+    );
+  }
 });
 
 Deno.test("tickets are bounded per key", async () => {

@@ -1,6 +1,6 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import { expect } from "expect";
-import { TestServer } from "./server_under_test.ts";
+import { TestServer } from "./test_server.ts";
 
 Deno.test("the description holds every route with who may call it, and follows what is mounted", async () => {
   await using server = await TestServer.start();

@@ -123,7 +123,7 @@ export function upgradeWebSocket(c: Context<HttpEnv>, handlers: SocketHandlers):
       detail: "This is a WebSocket: connect with ws:// and an upgrade",
     });
   }
-  const { socket: raw, response } = Deno.upgradeWebSocket(c.req.raw);
+  const { socket: raw, response } = upgrade(c.req.raw);
   raw.binaryType = "arraybuffer";
   const { sockets } = c.env;
   const context = currentContext();
@@ -162,6 +162,17 @@ export function upgradeWebSocket(c: Context<HttpEnv>, handlers: SocketHandlers):
     run(() => handlers.onClose?.({ code, reason }));
   };
   return response;
+}
+
+function upgrade(request: Request): ReturnType<typeof Deno.upgradeWebSocket> {
+  try {
+    return Deno.upgradeWebSocket(request);
+  } catch (cause) {
+    throw new Problem(400, "bad_handshake", {
+      detail: "This is no WebSocket handshake: it takes Sec-WebSocket-Key and Sec-WebSocket-Version: 13",
+      cause,
+    });
+  }
 }
 
 function closeSocket(socket: WebSocket, { code, reason }: { code: number; reason: string }): void {

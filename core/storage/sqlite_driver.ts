@@ -113,9 +113,6 @@ class SqliteConnection implements DatabaseConnection {
     try {
       // A statement that failed hard (disk full) may have rolled the whole transaction back already.
       if (how === "commit" || writer.database.isTransaction) writer.get(how).run();
-    } catch (error) {
-      if (how === "commit" && writer.database.isTransaction) return; // Kysely rolls back and releases next
-      throw error;
     } finally {
       if (!writer.database.isTransaction) {
         this.#release?.();

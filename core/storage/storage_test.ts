@@ -105,3 +105,32 @@ testOnEveryStorage("commits are signalled, with and without a transaction", asyn
   expect(await storage.probe()).toBeLessThan(5000);
   expect(await storage.sizeBytes()).toBeGreaterThan(0);
 });
+
+testOnEveryStorage(
+  "a commit that fails is no success, and the next writer gets its turn",
+  async (storage) => {
+    await storage.migrate("probe", first);
+    await storage.migrate("probe-part", {
+      "001_part": {
+        up: async (db) => {
+          await db.schema.createTable("probe_part").addColumn("item", "integer", (column) => column.notNull())
+            .addForeignKeyConstraint(
+              "probe_part_item",
+              ["item"],
+              "probe_item",
+              ["id"],
+              (constraint) => constraint.deferrable().initiallyDeferred(),
+            )
+            .execute();
+        },
+      },
+    });
+    const db = storage.tables<Tables & { probe_part: { item: number } }>();
+    const failing = db.transaction().execute(async (trx) => {
+      await trx.insertInto("probe_part").values({ item: 99 }).execute(); // found out only at the commit
+    });
+    await expect(failing).rejects.toThrow(/foreign key/i);
+    await db.insertInto("probe_item").values({ id: 1, name: "a", size: 1 }).execute();
+    expect(await db.selectFrom("probe_part").selectAll().execute()).toEqual([]);
+  },
+);

@@ -16,13 +16,20 @@ const identifier = (what: string) =>
     `expected 1 to 128 letters, digits or ._:@/+=- as ${what}`,
   );
 
+/** As it came: a zod record would be a copy without a member named `__proto__`. */
+function isObject(value: unknown): boolean {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
 const publishBody = z.strictObject({
   subject: z.string().min(1).openapi({
     description:
       "`demo.created` is placed under `hub.<node_id>.`; `hub.global.…` is about the whole federation",
     example: "demo.created",
   }),
-  payload: z.record(z.string(), z.unknown()).openapi({
+  payload: z.custom<Record<string, unknown>>(isObject, "expected a JSON object").openapi({
+    type: "object",
+    additionalProperties: {},
     description: "Any JSON object",
     example: { answer: 42 },
   }),

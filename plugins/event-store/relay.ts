@@ -1,10 +1,11 @@
 import { type Bus, BusError } from "../../core/bus/bus.ts";
 import { type Clock, timestamp } from "../../core/clock.ts";
-import { toHeaders } from "../../core/cloudevents.ts";
 import type { Health } from "../../core/health.ts";
 import type { Logger } from "../../core/log.ts";
 import { pause } from "../../core/supervise.ts";
+import { eventHeaders } from "./event_headers.ts";
 import type { EventTail } from "./event_tail.ts";
+import { findPosition } from "./relay_position.ts";
 import type { EventStore, RelayPosition } from "./store.ts";
 import type { EventRow } from "./tables.ts";
 import { Unsettled } from "./unsettled.ts";
@@ -78,15 +79,21 @@ export class Relay {
   /** Runs until aborted; rejects when the storage does. */
   async run(signal: AbortSignal): Promise<void> {
     let pauseMs = firstPauseMs;
+    let isSure = false; // whether the position is known to be that of the bus as it is now
+    const leave = this.#options.bus.onStatus(() => isSure = false);
     while (!signal.aborted) {
       try {
-        await this.#followBus();
+        if (!isSure) {
+          isSure = true;
+          await this.#findPosition();
+        }
         if (this.#unsettled.isFull) await this.#waitForConsumers(signal);
         const idle = await this.#sendWindow();
         this.#problem = undefined;
         pauseMs = firstPauseMs;
         if (idle) await this.#waitForMore(signal);
       } catch (error) {
+        isSure = false;
         if (!(error instanceof BusError)) throw error;
         if (this.#problem === undefined) this.#options.log.warn("the relay waits for the bus", { error });
         this.#problem = error.message;
@@ -94,39 +101,14 @@ export class Relay {
         pauseMs = Math.min(pauseMs * 2, longestPauseMs);
       }
     }
+    leave();
     await this.#save();
   }
 
-  /** Finds the position that belongs to the store the bus has now. */
-  async #followBus(): Promise<void> {
-    const { store, bus, nodeId, log } = this.#options;
-    const stream = await bus.streamIdentity();
-    const known = this.#position ?? await store.relayPosition(nodeId);
-    if (known?.stream === stream) {
-      this.#position = known;
-      return;
-    }
-    const seq = known === undefined ? 0 : await this.#resendFrom(known.seq);
-    if (known !== undefined) {
-      log.warn("the bus has another store than before; events are sent again", { from_seq: seq + 1, stream });
-    }
-    this.#position = { seq, stream };
+  async #findPosition(): Promise<void> {
+    const { store, nodeId } = this.#options;
+    this.#position = await findPosition(this.#options, this.#position ?? await store.relayPosition(nodeId));
     await this.#save();
-  }
-
-  /** Behind which sequence to send again: what is older than the bus would keep stays behind. */
-  async #resendFrom(position: number): Promise<number> {
-    const { store, clock, resendMs } = this.#options;
-    const oldest = clock.now() - resendMs;
-    let low = 0;
-    let high = position;
-    while (low < high) {
-      const middle = Math.floor((low + high) / 2);
-      const found = await store.storedAt(middle + 1);
-      if (found === undefined || found.stored_ms >= oldest) high = middle;
-      else low = found.seq;
-    }
-    return low;
   }
 
   /** Sends the next window; true when the end of the log is reached. */
@@ -157,7 +139,7 @@ export class Relay {
     try {
       const { settled } = await bus.append(row.subject, data, {
         id: row.id,
-        headers: toHeaders(envelopeOf(row)),
+        headers: eventHeaders(row),
       });
       if (settled) void settled.then(done);
       else done();
@@ -208,19 +190,4 @@ export class Relay {
     await pause(pauseMs * (0.5 + Math.random() / 2), AbortSignal.any([signal, connected.signal]));
     leave();
   }
-}
-
-function envelopeOf(row: EventRow) {
-  return {
-    id: row.id,
-    seq: row.seq,
-    subject: row.subject,
-    type: row.type,
-    origin: { nodeId: row.node_id, service: row.service, user: row.user_name },
-    project: row.project,
-    correlationId: row.correlation_id,
-    causationId: row.causation_id,
-    traceparent: row.traceparent,
-    time: row.time,
-  };
 }

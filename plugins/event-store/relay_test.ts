@@ -187,6 +187,28 @@ testWithNats("NATS away, back, and back with an empty store: all arrives, in ord
   expect(new Set(stored.map(({ id }) => id)).size).toBe(800);
 });
 
+testWithNats("what a NATS server lost of what it had acknowledged is sent again, and no more", async () => {
+  await using nats = await startNatsServer({});
+  const { plugin, host } = observer();
+  await using kernel = await startTestKernel({ plugins: [eventStore, plugin], busUrl: nats.url });
+  for (let n = 1; n <= 20; n++) await host().publish(counted, { n });
+  await waitFor(async () => await relayedTo(kernel) === 20, { what: "the relay" });
+  {
+    // As after a power loss, or a backup that was restored: the last messages are gone, the stream is the same.
+    const connection = await connect({ servers: nats.url });
+    const manager = await jetstreamManager(connection);
+    for (let seq = 16; seq <= 20; seq++) await manager.streams.deleteMessage("COMMANDCENTER_EVENTS", seq);
+    await connection.close();
+  }
+  await nats.restart();
+  const all = await waitFor(async () => {
+    const stored = await storedOnNats(nats.url);
+    return stored.length >= 20 && stored;
+  }, { what: "the lost events", timeoutMs: 20_000 });
+  expect(all.map(({ n }) => n)).toEqual(Array.from({ length: 20 }, (_, index) => index + 1));
+  await waitFor(async () => await relayedTo(kernel) === 20, { what: "the relay" });
+});
+
 testWithNats(
   "an event of one host is handled on another, with its correlation id and its cause",
   async () => {

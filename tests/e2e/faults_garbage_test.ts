@@ -169,6 +169,7 @@ function handmade(
     ["a path that climbs, encoded", `GET /docs/%2e%2e%2f%2e%2e%2fetc%2fpasswd HTTP/1.1\r\n${login}${close}`, [
       404,
     ]],
+    ["a path that reads like a pattern", `DELETE /api/keys/* HTTP/1.1\r\n${login}${close}`, [404]],
     ["bad percent-encoding", `GET /api/events/%zz%ff HTTP/1.1\r\n${login}${close}`, [400, 404]],
     ["NUL in a path", `GET /api/events/%00 HTTP/1.1\r\n${login}${close}`, [400]],
     ["bytes above ASCII in a path", `GET /api/events/é\u0080 HTTP/1.1\r\n${login}${close}`, [

@@ -2,9 +2,9 @@ import type { OpenAPIHono } from "@hono/zod-openapi";
 import { readFile, rm } from "node:fs/promises";
 import { type Clock, systemClock } from "../clock.ts";
 import { HealthChecks } from "../health.ts";
+import type { HttpObservation } from "../http_metrics.ts";
 import type { Logger, LogProperties } from "../log.ts";
 import { openStorage } from "../storage/open_storage.ts";
-import type { HttpObservation } from "./edge.ts";
 import type { HttpEnv } from "./env.ts";
 import { type HttpServer, openHttp } from "./http_server.ts";
 import { httpSettings } from "./settings.ts";
@@ -33,6 +33,8 @@ export class TestServer implements AsyncDisposable {
   readonly health = new HealthChecks();
   readonly observations: HttpObservation[] = [];
   readonly lines: LogLine[] = [];
+  /** Requests that have arrived. */
+  started = 0;
   http!: HttpServer;
   url = "";
   adminKey = "";
@@ -122,6 +124,7 @@ export class TestServer implements AsyncDisposable {
       storage,
       health: this.health,
       busStatus: () => ({ kind: "nats", connected: true, url: "nats://me:secret@bus:4222", reconnects: 2 }),
+      requestStarted: () => this.started++,
       observe: (observation) => this.observations.push(observation),
       log: this.#log(),
       clock,
