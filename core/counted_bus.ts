@@ -52,6 +52,7 @@ export function countedBus(bus: Bus, metrics: PluginMetrics): Bus {
       return bus.consume({ ...options, onGivenUp }, receiving("consume", handle));
     },
     respond: (pattern, answer, options) => bus.respond(pattern, receiving("respond", answer), options),
+    wants: (subject) => bus.wants(subject),
     streamIdentity: () => bus.streamIdentity(),
     lastAppended: (pattern) => bus.lastAppended(pattern),
     status: () => bus.status(),

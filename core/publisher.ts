@@ -5,7 +5,7 @@ import { currentContext } from "./context.ts";
 import { Problem } from "./errors.ts";
 import type { Envelope, Event, Journal, Published } from "./events.ts";
 import type { PublishOptions } from "./plugin.ts";
-import { inSpan } from "./trace.ts";
+import { inSpan, isCollectingSpans } from "./trace.ts";
 
 interface PublisherOptions {
   readonly nodeId: string;
@@ -39,6 +39,7 @@ export class Publisher {
     data: Data,
     options: PublishOptions & { service: string },
   ): Promise<Published> {
+    if (!isCollectingSpans()) return await this.#publish(event, data, options);
     const call = currentContext() ?? { correlationId: options.correlationId ?? newId() };
     return await inSpan(
       `publish ${event.type}`,
@@ -47,20 +48,22 @@ export class Publisher {
     );
   }
 
-  async #publish<Data>(
+  #publish<Data>(
     event: Event<Data>,
     data: Data,
     options: PublishOptions & { service: string },
   ): Promise<Published> {
     const envelope = this.#envelope(event, checked(event, data), options);
-    if (this.#journal) return await this.#journal.append(envelope, { trx: options.trx });
-    if (this.#journalExpected) {
-      throw new Problem(503, "journal_stopped", {
-        detail: "Cannot publish: the plugin that stores events is stopped; try again when it runs",
-      });
-    }
-    const { headers, data: bytes } = toMessage(envelope);
-    const { duplicate } = await this.#options.bus.append(envelope.subject, bytes, {
+    if (this.#journal) return this.#journal.append(envelope, { trx: options.trx });
+    if (!this.#journalExpected) return this.#append(envelope);
+    throw new Problem(503, "journal_stopped", {
+      detail: "Cannot publish: the plugin that stores events is stopped; try again when it runs",
+    });
+  }
+
+  async #append(envelope: Envelope): Promise<Published> {
+    const { headers, data } = toMessage(envelope);
+    const { duplicate } = await this.#options.bus.append(envelope.subject, data, {
       id: envelope.id,
       headers,
     });

@@ -1,13 +1,14 @@
 import {
   type Attributes,
   context,
+  ProxyTracerProvider,
   ROOT_CONTEXT,
   type Span,
   SpanKind,
   SpanStatusCode,
   trace,
 } from "@opentelemetry/api";
-import { type CallContext, withContext } from "./context.ts";
+import { type CallContext, currentContext, withContext } from "./context.ts";
 import { messageOf } from "./errors.ts";
 
 export interface SpanOptions {
@@ -33,6 +34,7 @@ export async function inSpan<Result>(
   { call, kind, attributes }: SpanOptions & { readonly call: CallContext },
   work: () => Result | Promise<Result>,
 ): Promise<Result> {
+  if (!isCollectingSpans()) return await (call === currentContext() ? work() : withContext(call, work));
   const parent = trace.getActiveSpan() ? context.active() : parentOf(call.traceparent);
   const span = tracer.startSpan(name, { kind: kinds[kind], attributes: attributes ?? {} }, parent);
   const inside = { ...call, traceparent: traceparentOf(span) ?? call.traceparent };
@@ -44,6 +46,13 @@ export async function inSpan<Result>(
   } finally {
     span.end();
   }
+}
+
+/** Whether anybody registered to collect spans; the API's own stand-in has nobody to pass them on to. */
+export function isCollectingSpans(): boolean {
+  const provider = trace.getTracerProvider();
+  return !(provider instanceof ProxyTracerProvider) ||
+    provider.getDelegateTracer("commandcenter") !== undefined;
 }
 
 /** The W3C form of a span's context; undefined for the span of nobody. */

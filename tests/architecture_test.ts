@@ -19,7 +19,6 @@ const importedOnce: Readonly<Record<string, string>> = {
   "leven": "core/config/suggestion.ts",
   "prom-client": "core/prometheus.ts",
   "string-width": "core/cli/table.ts",
-  "uuid": "core/clock.ts",
   "yaml": "core/config/read_yaml.ts, core/config/source_tree.ts",
 };
 

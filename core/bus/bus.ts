@@ -121,6 +121,12 @@ export interface Bus {
   ): Promise<Appended>;
 
   /**
+   * Whether an event with this subject has to be appended at all: false only where the stream lives no longer than this
+   * process, and nobody in it listens.
+   */
+  wants(subject: string): boolean;
+
+  /**
    * Live messages that match `pattern`, also those that were appended, at most once for each time they are sent:
    * an event that is appended again after a broken connection may be seen again.
    */

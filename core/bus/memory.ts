@@ -192,6 +192,12 @@ export class MemoryBus implements Bus {
     return this.#listen(pattern, queue, mailbox);
   }
 
+  wants(subject: string): boolean {
+    for (const durable of this.#durables.values()) if (durable.wants(subject)) return true;
+    for (const listener of this.#listeners) if (listener.matches(subject)) return true;
+    return false;
+  }
+
   streamIdentity(): Promise<string> {
     // The stream lives and dies with the process, together with all who consume it: it cannot be lost to them.
     return Promise.resolve("memory");

@@ -177,6 +177,10 @@ export class NatsBus implements Bus {
     );
   }
 
+  wants(_subject: string): boolean {
+    return true;
+  }
+
   streamIdentity(): Promise<string> {
     return this.#askStream((stream) => stream.currentIdentity());
   }

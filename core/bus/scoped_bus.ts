@@ -10,6 +10,7 @@ export function scopedBus(bus: Bus, track: (open: () => Subscription) => Subscri
     subscribe: (pattern, handle, options) => track(() => bus.subscribe(pattern, handle, options)),
     consume: (options, handle) => track(() => bus.consume(options, handle)),
     respond: (pattern, answer, options) => track(() => bus.respond(pattern, answer, options)),
+    wants: (subject) => bus.wants(subject),
     streamIdentity: () => bus.streamIdentity(),
     lastAppended: (pattern) => bus.lastAppended(pattern),
     status: () => bus.status(),

@@ -184,9 +184,9 @@ export class Edge {
 
   #finish(response: Response, exchange: Exchange): Response {
     const { observe, accessLog, log, clock } = this.#options;
-    const finished = response.status === 101 ? response : withStandardHeaders(response, exchange);
+    const { status } = response;
+    const finished = status === 101 ? response : withStandardHeaders(response, exchange);
     const { method, route, error } = exchange;
-    const { status } = finished;
     const seconds = (clock.monotonic() - exchange.nowMs) / 1000;
     observe({ method, route: route?.template, status, seconds });
     if (error !== undefined && status >= 500) {

@@ -142,7 +142,8 @@ Deno.test("every answer carries the headers that keep browsers in check", async 
   const unlessJson = { ...always, "x-frame-options": "DENY", "referrer-policy": "no-referrer" };
   const cases: [string, object][] = [
     ["/health/live", always],
-    ["/api/test/fine", always],
+    ["/api/keys", always],
+    ["/api/test/fine", unlessJson],
     ["/api/test/panic", unlessJson],
     ["/api/test/redirect", unlessJson],
     ["/api/nowhere", unlessJson],

@@ -24,6 +24,8 @@ export interface Route {
   readonly maxBodyBytes: number | undefined;
   /** Whether its answers go on and on, which its description says with `text/event-stream`. */
   readonly streams: boolean;
+  /** Whether it answers with JSON and nothing else, as far as its description says. */
+  readonly dataOnly: boolean;
   readonly mount: Mount;
 }
 
@@ -56,13 +58,14 @@ export function createMount({ name, prefixes, app, bare = false }: Mountable): M
     const security = (definition.route.security ?? defaultSecurity(method)) as SecurityRequirement[];
     const maxBody: unknown = definition.route["x-max-body"];
     const maxBodyBytes = typeof maxBody === "number" ? maxBody : undefined;
-    const streams = Object.values(definition.route.responses).some(isStream);
+    const types = Object.values(definition.route.responses).flatMap(mediaTypes);
     routes.set(`${method} ${path}`, {
       method,
       template,
       policy: policyOf(security),
       maxBodyBytes,
-      streams,
+      streams: types.includes("text/event-stream"),
+      dataOnly: types.length > 0 && types.every((type) => type === "application/json"),
       mount,
     });
   }
@@ -83,7 +86,7 @@ export function isBelow(path: string, prefix: string): boolean {
   return path.startsWith(prefix) && (path.length === prefix.length || path[prefix.length] === "/");
 }
 
-function isStream(response: object): boolean {
+function mediaTypes(response: object): string[] {
   const content = "content" in response ? response.content : undefined;
-  return typeof content === "object" && content !== null && "text/event-stream" in content;
+  return typeof content === "object" && content !== null ? Object.keys(content) : [];
 }

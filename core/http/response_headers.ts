@@ -5,11 +5,13 @@ export interface StandardHeaderOptions {
   readonly correlationId: string;
   /** Origin of a foreign page that may read the answer. */
   readonly listedOrigin: string | undefined;
+  /** Set where the route answers with JSON and nothing else. */
+  readonly route: { readonly dataOnly: boolean } | undefined;
 }
 
 /**
- * Adds the headers that every answer has. `content-security-policy` and `cache-control` are left as they are where the
- * handler set its own.
+ * Adds the headers that every answer has. Where the route may answer with something to show, its handler's own
+ * `content-security-policy` and `cache-control` stay.
  */
 export function withStandardHeaders(response: Response, options: StandardHeaderOptions): Response {
   try {
@@ -23,16 +25,17 @@ export function withStandardHeaders(response: Response, options: StandardHeaderO
   }
 }
 
-function addHeaders(headers: Headers, { correlationId, listedOrigin }: StandardHeaderOptions): void {
+function addHeaders(headers: Headers, { correlationId, listedOrigin, route }: StandardHeaderOptions): void {
   headers.append("x-correlation-id", correlationId); // append is quicker than set
   headers.append("x-content-type-options", "nosniff");
-  if (!headers.has("cache-control")) headers.append("cache-control", "no-store");
-  if (headers.get("content-type") === "application/json") {
-    // The bulk of the answers, and a header costs 0.4 µs: `frame-ancestors` makes X-Frame-Options void, and data that
-    // is shown to nobody sends no referrer.
+  if (route?.dataOnly) {
+    // Nearly all requests come here, and a header costs 0.4 µs, asking for one 0.1: `frame-ancestors` makes
+    // X-Frame-Options void, and data that is shown to nobody sends no referrer.
     headers.append("content-security-policy", dataPolicy);
+    headers.set("cache-control", "no-store");
   } else {
     if (!headers.has("content-security-policy")) headers.append("content-security-policy", dataPolicy);
+    if (!headers.has("cache-control")) headers.append("cache-control", "no-store");
     headers.append("x-frame-options", "DENY");
     headers.append("referrer-policy", "no-referrer");
   }

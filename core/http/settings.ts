@@ -26,7 +26,7 @@ const rate = (perSecond: number, burst: number) =>
   }).nullable().prefault({});
 
 const rateLimits = z.strictObject({
-  per_key: rate(5000, 10_000).describe("Limit for one key; null = off"),
+  per_key: rate(10_000, 20_000).describe("Limit for one key; null = off"),
   per_address: rate(1000, 2000).describe(
     "Limit for one address on requests without a valid key; addresses of this machine are exempt; null = off",
   ),

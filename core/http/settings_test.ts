@@ -11,7 +11,7 @@ Deno.test("nothing configured: loopback, port 9000, limits on", () => {
     max_body: 1024 ** 2,
     request_timeout: 30_000,
     rate_limits: {
-      per_key: { per_second: 5000, burst: 10_000 },
+      per_key: { per_second: 10_000, burst: 20_000 },
       per_address: { per_second: 1000, burst: 2000 },
       failed_keys_per_minute: 20,
     },

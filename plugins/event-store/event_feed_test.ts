@@ -30,9 +30,10 @@ async function openLog(storage: Storage): Promise<Log> {
     maxPending: 10_000,
     now: () => Date.now(),
     onCommitted: (rows) => tail.committed(rows),
+    onLanded: () => {},
   });
   const stop = new AbortController();
-  const unlisten = storage.onCommit(() => tail.hint());
+  const unlisten = storage.onCommit(() => group.isCommitting || tail.hint());
   const following = tail.follow(stop.signal);
   return {
     store,

@@ -29,24 +29,21 @@ export class EventLog implements Journal {
   }
 
   /** For what plugins publish; in the caller's transaction where one is given. */
-  async append(envelope: Envelope, { trx, expectedSeq }: AppendOptions = {}): Promise<Published> {
+  append(envelope: Envelope, { trx, expectedSeq }: AppendOptions = {}): Promise<Published> {
     const draft = this.#draft(envelope, { idGiven: false, correlationGiven: false, expectedSeq });
-    const landed = trx ? await this.#appendIn(trx, draft) : await this.#options.group.append(draft);
-    this.#options.onLanded(landed);
-    return landed;
+    return trx ? this.#appendIn(trx, draft) : this.#options.group.append(draft);
   }
 
   /** For what comes in from outside, which may bring its own id and say where the subject has to stand. */
-  async accept(envelope: Envelope, given: Given): Promise<Landed> {
-    const landed = await this.#options.group.append(this.#draft(envelope, given));
-    this.#options.onLanded(landed);
-    return landed;
+  accept(envelope: Envelope, given: Given): Promise<Landed> {
+    return this.#options.group.append(this.#draft(envelope, given));
   }
 
   async #appendIn(trx: NonNullable<AppendOptions["trx"]>, draft: Draft): Promise<Landed> {
     const { store, clock } = this.#options;
     const { results: [result] } = await store.appendIn(trx, { drafts: [draft], nowMs: clock.now() });
     if (result instanceof Problem) throw result;
+    this.#options.onLanded(result!);
     return result!;
   }
 

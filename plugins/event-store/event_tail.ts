@@ -1,5 +1,6 @@
 import type { Logger } from "../../core/log.ts";
-import { pause } from "../../core/supervise.ts";
+import { Wakeup } from "../../core/wakeup.ts";
+import { RecentEvents } from "./recent_events.ts";
 import type { EventStore } from "./store.ts";
 import type { EventRow } from "./tables.ts";
 
@@ -19,8 +20,9 @@ export class EventTail {
   readonly #store: EventStore;
   readonly #log: Logger;
   readonly #listeners = new Set<TailListener>();
+  readonly #recent = new RecentEvents();
   #position = 0;
-  #wake: (() => void) | undefined;
+  readonly #wakeup = new Wakeup();
   #hint = false;
 
   constructor({ store, log }: { store: EventStore; log: Logger }) {
@@ -31,6 +33,11 @@ export class EventTail {
   /** The last sequence that the listeners have been given. */
   get position(): number {
     return this.#position;
+  }
+
+  /** The next events behind `seq`, as long as they are still in memory; else undefined, and they have to be read. */
+  recent(seq: number, limit: number): readonly EventRow[] | undefined {
+    return this.#recent.after(seq, limit);
   }
 
   /** Joins at the current position; returns the way to leave. */
@@ -48,7 +55,7 @@ export class EventTail {
   /** Says that something may have been committed. */
   hint(): void {
     this.#hint = true;
-    this.#wake?.();
+    this.#wakeup.wake();
   }
 
   /** Starts at the end of the log. */
@@ -61,7 +68,7 @@ export class EventTail {
     while (!signal.aborted) {
       this.#hint = false;
       await this.#catchUp(signal);
-      if (!this.#hint) await this.#idle(signal);
+      if (!this.#hint) await this.#wakeup.wait(idlePollMs, signal);
     }
   }
 
@@ -76,15 +83,9 @@ export class EventTail {
     }
   }
 
-  async #idle(signal: AbortSignal): Promise<void> {
-    const woken = new AbortController();
-    this.#wake = () => woken.abort();
-    await pause(idlePollMs, AbortSignal.any([signal, woken.signal]));
-    this.#wake = undefined;
-  }
-
   #pass(rows: readonly EventRow[]): void {
     this.#position = rows.at(-1)!.seq;
+    this.#recent.add(rows);
     for (const listener of this.#listeners) {
       try {
         listener(rows);

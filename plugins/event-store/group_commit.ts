@@ -20,8 +20,10 @@ interface GroupCommitOptions {
   readonly maxPending: number;
   readonly log: Logger;
   readonly now: () => number;
-  /** Called with every committed batch, in order. */
+  /** Called with every committed batch, in order; without rows when a batch failed or held nothing new. */
   readonly onCommitted: (rows: readonly EventRow[]) => void;
+  /** Called for every event that was stored, now or before. */
+  readonly onLanded: (landed: Landed) => void;
 }
 
 /** Lets appends that come at the same time share one transaction, and so one wait for the disk. */
@@ -29,6 +31,7 @@ export class GroupCommit {
   readonly #options: GroupCommitOptions;
   #waiting: Waiting[] = [];
   #running: Promise<void> | undefined;
+  #committing = false;
 
   constructor(options: GroupCommitOptions) {
     this.#options = options;
@@ -49,6 +52,11 @@ export class GroupCommit {
     return promise;
   }
 
+  /** Whether a commit of ours is under way, of which `onCommitted` will tell. */
+  get isCommitting(): boolean {
+    return this.#committing;
+  }
+
   /** Resolves when nothing waits any more. */
   async drain(): Promise<void> {
     await this.#running;
@@ -66,14 +74,16 @@ export class GroupCommit {
   }
 
   async #commit(batch: readonly Waiting[]): Promise<void> {
-    const { store, log, now, onCommitted } = this.#options;
+    const { store, log, now, onCommitted, onLanded } = this.#options;
+    this.#committing = true;
     try {
       const { rows, results } = await store.append(batch.map((waiting) => waiting.draft), now());
       onCommitted(rows);
       results.forEach((result, index) => {
         const waiting = batch[index]!;
-        if (result instanceof Problem) waiting.reject(result);
-        else waiting.resolve(result);
+        if (result instanceof Problem) return waiting.reject(result);
+        onLanded(result);
+        waiting.resolve(result);
       });
     } catch (error) {
       log.error("events could not be stored", { events: batch.length, error });
@@ -82,6 +92,9 @@ export class GroupCommit {
         cause: messageOf(error),
       });
       for (const waiting of batch) waiting.reject(problem);
+      onCommitted([]);
+    } finally {
+      this.#committing = false;
     }
   }
 }

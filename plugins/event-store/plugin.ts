@@ -42,6 +42,7 @@ export default definePlugin({
       maxPending: config.max_pending,
       now: () => clock.now(),
       onCommitted: (rows) => tail.committed(rows),
+      onLanded: metrics.landed,
     });
     host.onStop(() => group.drain());
     const events = new EventLog({
@@ -53,7 +54,7 @@ export default definePlugin({
     });
     await tail.start();
     host.keepEvents(events);
-    host.onStop(storage.onCommit(() => tail.hint()));
+    host.onStop(storage.onCommit(() => group.isCommitting || tail.hint()));
     host.signal.addEventListener("abort", () => streams.stop(), { once: true });
     host.run("tail", (signal) => tail.follow(signal));
     host.run("relay", (signal) => relay.run(signal));

@@ -3,6 +3,7 @@ import { type Clock, timestamp } from "../../core/clock.ts";
 import type { Health } from "../../core/health.ts";
 import type { Logger } from "../../core/log.ts";
 import { pause } from "../../core/supervise.ts";
+import { Wakeup } from "../../core/wakeup.ts";
 import { eventHeaders } from "./event_headers.ts";
 import type { EventTail } from "./event_tail.ts";
 import { findPosition } from "./relay_position.ts";
@@ -113,14 +114,12 @@ export class Relay {
 
   /** Sends the next window; true when the end of the log is reached. */
   async #sendWindow(): Promise<boolean> {
-    const { store, nodeId, window, clock } = this.#options;
+    const { store, tail, bus, nodeId, window, clock } = this.#options;
     const { seq, stream } = this.#position!;
-    const rows = await store.range(
-      { from: seq + 1, to: Number.MAX_SAFE_INTEGER },
-      { limit: window },
-    );
+    const rows = tail.recent(seq, window) ??
+      await store.range({ from: seq + 1, to: Number.MAX_SAFE_INTEGER }, { limit: window });
     if (rows.length === 0) return true;
-    const own = rows.filter((row) => row.node_id === nodeId);
+    const own = rows.filter((row) => row.node_id === nodeId && bus.wants(row.subject));
     const results = await Promise.allSettled(own.map((row) => this.#send(row)));
     const failed = results.findIndex((result) => result.status === "rejected");
     // What came before the first failure is on the bus; the rest of the window is sent again.
@@ -175,19 +174,19 @@ export class Relay {
   /** Until the log grows; now and then without that. */
   async #waitForMore(signal: AbortSignal): Promise<void> {
     const { tail } = this.#options;
-    const news = new AbortController();
-    const leave = tail.listen(() => news.abort());
-    const woken = AbortSignal.any([signal, news.signal]);
-    if (tail.position <= this.#position!.seq) await pause(saveEveryMs, woken);
-    await this.#save();
-    if (tail.position <= this.#position!.seq) await pause(idleMs, woken);
+    const news = new Wakeup();
+    const leave = tail.listen(() => news.wake());
+    const isIdle = () => tail.position <= this.#position!.seq;
+    if (isIdle()) await news.wait(saveEveryMs, signal);
+    if (isIdle()) await this.#save();
+    if (isIdle()) await news.wait(idleMs, signal);
     leave();
   }
 
   async #waitForBus(pauseMs: number, signal: AbortSignal): Promise<void> {
-    const connected = new AbortController();
-    const leave = this.#options.bus.onStatus((status) => status.connected && connected.abort());
-    await pause(pauseMs * (0.5 + Math.random() / 2), AbortSignal.any([signal, connected.signal]));
+    const connected = new Wakeup();
+    const leave = this.#options.bus.onStatus((status) => status.connected && connected.wake());
+    await connected.wait(pauseMs * (0.5 + Math.random() / 2), signal);
     leave();
   }
 }
