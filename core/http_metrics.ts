@@ -1,4 +1,4 @@
-import type { PluginMetrics } from "./metrics.ts";
+import type { Counter, Histogram, PluginMetrics } from "./metrics.ts";
 
 /** One answered request. */
 export interface HttpObservation {
@@ -18,6 +18,13 @@ export interface HttpMetrics {
   observeHttp(observation: HttpObservation): void;
 }
 
+const maxSeries = 2000;
+
+interface Series {
+  readonly count: Counter;
+  readonly duration: Histogram;
+}
+
 /** Anybody may send any method: what is not listed counts as `other`. */
 const methods = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]);
 
@@ -27,7 +34,7 @@ export function declareHttpMetrics(metrics: PluginMetrics): HttpMetrics {
     name: "commandcenter_http_requests_total",
     help: "Answered HTTP requests; route is the template, or unmatched",
     labels: ["method", "route", "status"],
-    maxSeries: 2000,
+    maxSeries,
   });
   const durations = metrics.histogram({
     name: "commandcenter_http_request_duration_seconds",
@@ -36,6 +43,8 @@ export function declareHttpMetrics(metrics: PluginMetrics): HttpMetrics {
     maxSeries: 500,
     buckets: [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10],
   });
+  // By route, method and status. Nested, since joining the three into one key would cost more than all the rest.
+  const series = new Map<string, Map<string, Map<number, Series>>>();
   let inFlight = 0;
   metrics.gauge({
     name: "commandcenter_http_requests_in_flight",
@@ -46,9 +55,30 @@ export function declareHttpMetrics(metrics: PluginMetrics): HttpMetrics {
     requestStarted: () => void inFlight++,
     observeHttp({ method: sent, route = "unmatched", status, seconds }) {
       inFlight--;
+      const known = series.get(route)?.get(sent)?.get(status);
+      if (known) {
+        known.count.inc();
+        known.duration.observe(seconds);
+        return;
+      }
       const method = methods.has(sent) ? sent : "other";
-      answers.labels({ method, route, status: `${status}` }).inc();
-      durations.labels({ method, route }).observe(seconds);
+      const count = answers.labels({ method, route, status: `${status}` });
+      const duration = durations.labels({ method, route });
+      count.inc();
+      duration.observe(seconds);
+      // Only known methods are kept, so that nobody can fill the memory by inventing some.
+      if (method === sent) remember(series, { route, method, status, series: { count, duration } });
     },
   };
+}
+
+function remember(
+  all: Map<string, Map<string, Map<number, Series>>>,
+  { route, method, status, series }: { route: string; method: string; status: number; series: Series },
+): void {
+  const byMethod = all.get(route) ?? new Map<string, Map<number, Series>>();
+  const byStatus = byMethod.get(method) ?? new Map<number, Series>();
+  byStatus.set(status, series);
+  byMethod.set(method, byStatus);
+  all.set(route, byMethod);
 }

@@ -136,7 +136,9 @@ async function openShared(
     storage,
     health,
     busStatus: () => bus.status(),
+    requestStarted: kernelMetrics.requestStarted,
     observe: kernelMetrics.observeHttp,
+    accessLog: configuration.log.level === "debug",
     log: log.child("http"),
     clock,
   });

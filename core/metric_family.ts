@@ -2,7 +2,7 @@ import { getLogger } from "./log.ts";
 import { labelValue, MetricChildren } from "./metric_children.ts";
 import type { MetricDescription } from "./metric_rules.ts";
 import type { Counter, Gauge, Histogram, MetricSnapshot, SampleSnapshot } from "./metrics.ts";
-import { type CellReading, type Cells, type CellSample, openCells, readCells } from "./prometheus.ts";
+import { type CellReading, type Cells, type CellSample, openCells } from "./prometheus.ts";
 
 /** Why something was not taken as it came. */
 export type Refusal = "collect" | "series" | "value";
@@ -131,7 +131,7 @@ export class MetricFamily {
 
   /** Description and current numbers. */
   async snapshot(): Promise<MetricSnapshot> {
-    const readings = await readCells(this.cells);
+    const readings = await this.cells.read();
     const samples = this.description.type === "histogram" ? histogramSamples(readings) : readings;
     const collected = this.#read !== undefined;
     return { ...this.description, collected, samples: samples as readonly SampleSnapshot[] };

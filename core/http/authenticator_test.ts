@@ -1,0 +1,28 @@
+import { expect } from "expect";
+import { TestServer } from "./test_server.ts";
+
+Deno.test("wrong keys from one address are soon answered with 429, and valid ones never held up by that", async () => {
+  await using server = await TestServer.start({ settings: { rate_limits: { failed_keys_per_minute: 3 } } });
+  const statuses: number[] = [];
+  for (let attempt = 0; attempt < 5; attempt++) {
+    const { status, headers } = await server.json("/openapi.json", { key: "wrong" });
+    statuses.push(status);
+    if (status === 429) expect(Number(headers.get("retry-after"))).toBeGreaterThan(0);
+    else expect(headers.get("www-authenticate")).toContain("Bearer");
+  }
+  expect(statuses).toEqual([401, 401, 401, 429, 429]);
+  expect((await server.json("/openapi.json")).status).toBe(200);
+});
+
+Deno.test("a key has its own rate", async () => {
+  await using server = await TestServer.start({
+    settings: { rate_limits: { per_key: { per_second: 1, burst: 3 } } },
+  });
+  const { key } = await server.makeKey({ scopes: ["read"] });
+  const statuses: number[] = [];
+  for (let attempt = 0; attempt < 4; attempt++) {
+    statuses.push((await server.json("/openapi.json", { key })).status);
+  }
+  expect(statuses).toEqual([200, 200, 200, 429]);
+  expect((await server.json("/openapi.json")).status).toBe(200);
+});
