@@ -4,6 +4,7 @@ import { Problem } from "../errors.ts";
 import { enter } from "./body.ts";
 import type { HttpEnv } from "./env.ts";
 import type { Mount, Route } from "./mount.ts";
+import { RememberingRouter } from "./remembering_router.ts";
 
 /** Answers for what a handler threw. */
 export type OnError = (error: unknown, env: HttpEnv["Bindings"]) => Response;
@@ -26,6 +27,8 @@ export class RouteTable {
       app.route("/", mount.app);
       for (const [name, route] of mount.routes) this.#routes.set(name, route);
     }
+    const paths = [...this.#routes.values()].map(({ template }) => template);
+    app.router = new RememberingRouter(app.router, new Set(paths.filter((path) => !path.includes("{"))));
     this.app = app;
   }
 
