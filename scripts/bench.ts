@@ -1,7 +1,7 @@
 // deno task bench [ROW ...] [--rounds N] [--json]: figures beside their baselines; docs/benchmarks.md explains them.
 import { parseArgs } from "node:util";
 import { appendPostgresRow } from "./bench/append_postgres_row.ts";
-import { appendRow } from "./bench/append_row.ts";
+import { appendRow, appendSubscribedRow } from "./bench/append_row.ts";
 import { healthRow } from "./bench/health_row.ts";
 import { machineClass } from "./bench/machine_class.ts";
 import { postRow } from "./bench/post_row.ts";
@@ -12,7 +12,15 @@ import { sseRow } from "./bench/sse_row.ts";
 import { type RowSummary, summarize } from "./bench/summary.ts";
 import { websocketRow } from "./bench/websocket_row.ts";
 
-const allRows: readonly Row[] = [appendRow, appendPostgresRow, postRow, healthRow, sseRow, websocketRow];
+const allRows: readonly Row[] = [
+  appendRow,
+  appendSubscribedRow,
+  appendPostgresRow,
+  postRow,
+  healthRow,
+  sseRow,
+  websocketRow,
+];
 const usage = `deno task bench [ROW ...] [--rounds N] [--json]
   ROW: ${allRows.map(({ name }) => name).join(", ")} (default: all)`;
 

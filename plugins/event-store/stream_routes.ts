@@ -36,10 +36,16 @@ const websocketRoute = createRoute({
   path: "/api/events/stream",
   summary: "Follow events over a WebSocket",
   description:
-    "One JSON text per event, the same order and seam as over SSE. Before it closes by itself it sends " +
+    "One JSON text per event (or, with `batch=true`, per array of events), the same order and seam as over SSE. Before it closes by itself it sends " +
     "`{error: problem}`; 4429 = the reader was too slow, 4401 = its key ended, 1001 = the agent is stopping.",
   security: readOrTicket,
-  request: { query: streamQuery },
+  request: {
+    query: streamQuery.extend({
+      batch: z.enum(["true", "false"]).default("false").openapi({
+        description: "`true`: each message is an array of events, as many as there are at the moment",
+      }),
+    }),
+  },
   responses: {
     101: { description: "Switching to WebSocket" },
     426: { description: "This route speaks WebSocket only" },
@@ -88,7 +94,8 @@ export function addStreamRoutes(
       stillAllowed: () => c.env.stillAllowed(),
     });
     try {
-      return upgradeWebSocket(c, websocketHandlers(stream, { correlationId: c.get("correlationId") }));
+      const options = { correlationId: c.get("correlationId"), batch: query.batch === "true" };
+      return upgradeWebSocket(c, websocketHandlers(stream, options));
     } catch (error) {
       stream.close();
       throw error;

@@ -135,6 +135,22 @@ Deno.test("WebSocket: history, then live, without a gap or a repetition while ma
   });
 });
 
+Deno.test("WebSocket: in batches the same events arrive in the same order, in fewer messages", async () => {
+  await using kernel = await start();
+  await Promise.all(Array.from({ length: 300 }, (_, n) => publish(kernel, n)));
+  const { socket, frames, closed } = openSocket(
+    kernel,
+    `after_seq=0&batch=true&ticket=${await ticket(kernel)}`,
+  );
+  await publish(kernel, 300);
+  const events = () => frames.flat() as Item[];
+  await waitFor(() => events().length >= 301, { what: "all events" });
+  expect(events().map((event) => event.seq)).toEqual(Array.from({ length: 301 }, (_, index) => index + 1));
+  expect(frames.length).toBeLessThan(20);
+  socket.close();
+  await closed;
+});
+
 Deno.test("a ticket is good for one connection", async () => {
   await using kernel = await start();
   const once = await ticket(kernel);

@@ -2,7 +2,7 @@ import { problemBody, problemOf } from "../../core/http/problem.ts";
 import type { Problem } from "../../core/errors.ts";
 import type { Socket, SocketHandlers } from "../../core/http/serve.ts";
 import { pause } from "../../core/supervise.ts";
-import { eventJson } from "./event_json.ts";
+import { batchFrames, eventFrame } from "./event_frames.ts";
 import type { OpenStream } from "./live_streams.ts";
 import type { EventRow } from "./tables.ts";
 
@@ -15,10 +15,16 @@ const open = 1;
 /** RFC 6455 "going away". */
 const goingAway = 1001;
 
-/** Sends a stream over a WebSocket, one JSON text per event; a failure is a last frame `{"error": problem}` and a close code. */
+export interface WebsocketOptions {
+  readonly correlationId: string;
+  /** Whether a message is an array of events, as many as there are, rather than one event. */
+  readonly batch: boolean;
+}
+
+/** Sends a stream over a WebSocket as JSON texts; a failure is a last one `{"error": problem}` and a close code. */
 export function websocketHandlers(
   stream: OpenStream,
-  { correlationId }: { correlationId: string },
+  { correlationId, batch }: WebsocketOptions,
 ): SocketHandlers {
   return {
     onOpen: (socket) => {
@@ -28,15 +34,15 @@ export function websocketHandlers(
         socket.close(closeCode(problem), problem.code);
       };
       stream.failure.addEventListener("abort", () => fail(stream.failure.reason), { once: true });
-      void pump(stream, socket).catch(fail).finally(() => stream.close());
+      void pump(stream, socket, { batch }).catch(fail).finally(() => stream.close());
     },
     onClose: () => stream.close(),
   };
 }
 
-async function pump(stream: OpenStream, socket: Socket): Promise<void> {
+async function pump(stream: OpenStream, socket: Socket, options: { batch: boolean }): Promise<void> {
   for await (const rows of stream.feed) {
-    send(socket, rows);
+    send(socket, rows, options);
     while (socket.bufferedAmount > maxBufferedBytes && !stream.signal.aborted) {
       await pause(drainPollMs, stream.signal);
     }
@@ -44,20 +50,11 @@ async function pump(stream: OpenStream, socket: Socket): Promise<void> {
   socket.close(goingAway, "the agent is stopping; connect again with after_seq of the last event seen");
 }
 
-function send(socket: Socket, rows: readonly EventRow[]): void {
-  for (const row of rows) {
+function send(socket: Socket, rows: readonly EventRow[], { batch }: { batch: boolean }): void {
+  for (const frame of batch ? batchFrames(rows) : rows.map(eventFrame)) {
     if (socket.readyState > open) return;
-    socket.send(frameOf(row));
+    socket.send(frame);
   }
-}
-
-const frames = new WeakMap<EventRow, string>();
-
-/** A live event is the same object for every connection: its text is made once. */
-function frameOf(row: EventRow): string {
-  let frame = frames.get(row);
-  if (frame === undefined) frames.set(row, frame = eventJson(row));
-  return frame;
 }
 
 /** The HTTP status, in the range of codes that is free for applications: 4401, 4429, 4500. */

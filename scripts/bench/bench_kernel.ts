@@ -26,15 +26,25 @@ export interface BenchKernel extends AsyncDisposable {
   idle(): Promise<void>;
 }
 
+export interface BenchKernelOptions {
+  readonly storageUrl: string;
+  /** Whether somebody listens to the sample events. */
+  readonly subscribed: boolean;
+}
+
 /** Boots a kernel with the event-store and a plugin that lends its host to the bench. */
-export async function startBenchKernel(storageUrl: string): Promise<BenchKernel> {
+export async function startBenchKernel(options: BenchKernelOptions): Promise<BenchKernel> {
+  const { storageUrl, subscribed } = options;
   const lent = Promise.withResolvers<Host>();
   const bench = definePlugin({
     name: "bench",
     summary: "Publishes as any plugin does",
     config: z.strictObject({}),
     prefixes: [],
-    start: (host) => lent.resolve(host as Host),
+    start: (host) => {
+      if (subscribed) host.subscribe(stored, () => {});
+      lent.resolve(host as Host);
+    },
   });
   const kernel = await startTestKernel({ plugins: [eventStore, bench], storageUrl });
   const host = await lent.promise;

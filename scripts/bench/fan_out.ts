@@ -30,6 +30,8 @@ export interface FanOutOptions {
 export interface FanOut {
   /** Ascending, in milliseconds. */
   readonly latenciesMs: Float64Array;
+  /** The same until the publisher had its answer, for every event. */
+  readonly answersMs: Float64Array;
   /** Events that reached a subscriber, per second. */
   readonly deliveriesPerSecond: number;
   /** Processor time of the server per delivery, everything before it included; NaN where not known. */
@@ -57,7 +59,9 @@ export async function fanOut(options: FanOutOptions): Promise<FanOut> {
     return reader.read((text) => arrivals.note(text, sampled ? startsAt + settlingMs : Infinity));
   });
   const before = { server: cpuSecondsOf(pid) ?? NaN, client: process.cpuUsage() };
-  const everything = Promise.all([publishSteadily(options, { events, startsAt }), arrivals.complete]);
+  const answersMs = new Float64Array(events);
+  const publishing = publishSteadily(options, { events, startsAt, answersMs });
+  const everything = Promise.all([publishing, arrivals.complete]);
   // A stream that ends early, or a publish that fails, ends the run at once.
   const broken = Promise.race(reading).then(() => Promise.reject(new Error("a stream ended early")));
   await within(Promise.race([everything, broken]), {
@@ -69,6 +73,7 @@ export async function fanOut(options: FanOutOptions): Promise<FanOut> {
   const { user, system } = process.cpuUsage(before.client);
   return {
     latenciesMs: Float64Array.from(arrivals.latenciesMs).sort(),
+    answersMs: answersMs.subarray(Math.round(settlingMs / 1000 * eventsPerSecond)).sort(),
     deliveriesPerSecond: events * subscribers / seconds,
     serverMicrosecondsPerDelivery: serverSeconds * 1e6 / (events * subscribers),
     serverBusyPercent: serverSeconds / seconds * 100,
@@ -107,7 +112,7 @@ class Arrivals {
 /** Each event at its time, whether or not the ones before have been answered: who is late shows as latency. */
 async function publishSteadily(
   { publishUrl, key, body, eventsPerSecond }: FanOutOptions,
-  { events, startsAt }: { events: number; startsAt: number },
+  { events, startsAt, answersMs }: { events: number; startsAt: number; answersMs: Float64Array },
 ): Promise<void> {
   let next = 0;
   await Promise.all(Array.from({ length: publishers }, async () => {
@@ -123,6 +128,7 @@ async function publishSteadily(
         key === undefined ? { body: text } : { body: text, key },
       );
       await connection.exchange(request, 201);
+      answersMs[index] = performance.now() - dueAt;
     }
   }));
 }
