@@ -1,4 +1,5 @@
 import { chmod, open, readFile, rename, rm, stat } from "node:fs/promises";
+import process from "node:process";
 import { join } from "node:path";
 import { type Clock, timestamp } from "../clock.ts";
 import { ConfigurationError } from "../errors.ts";
@@ -58,7 +59,7 @@ async function readOrWrite(file: string, log: Logger): Promise<string> {
 
 async function closeToOthers(file: string, log: Logger): Promise<void> {
   const { mode } = await stat(file);
-  if (Deno.build.os === "windows" || (mode & 0o077) === 0) return;
+  if (process.platform === "win32" || (mode & 0o077) === 0) return;
   await chmod(file, 0o600);
   log.warn("The file of the admin key was open to others; its mode is 0600 again", { file });
 }

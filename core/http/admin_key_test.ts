@@ -2,7 +2,7 @@ import { expect } from "expect";
 import { chmod, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { makeKey } from "./key_text.ts";
-import { TestServer } from "./test_server.ts";
+import { TestServer } from "../../tests/support/http_test_server.ts";
 
 async function withFolder(work: (dataDir: string, file: string) => Promise<void>): Promise<void> {
   const dataDir = await Deno.makeTempDir();

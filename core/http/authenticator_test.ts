@@ -1,5 +1,5 @@
 import { expect } from "expect";
-import { TestServer } from "./test_server.ts";
+import { TestServer } from "../../tests/support/http_test_server.ts";
 
 Deno.test("wrong keys from one address are soon answered with 429, and valid ones never held up by that", async () => {
   await using server = await TestServer.start({ settings: { rate_limits: { failed_keys_per_minute: 3 } } });

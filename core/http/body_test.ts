@@ -1,7 +1,7 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import { expect } from "expect";
 import fc from "fast-check";
-import { TestServer } from "./test_server.ts";
+import { TestServer } from "../../tests/support/http_test_server.ts";
 
 function start(settings: Parameters<typeof TestServer.start>[0] = {}): Promise<TestServer> {
   return TestServer.start({

@@ -2,7 +2,7 @@ import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import { expect } from "expect";
 import { waitFor } from "../../tests/support/wait_for.ts";
 import type { HttpEnv } from "./env.ts";
-import { TestServer } from "./test_server.ts";
+import { TestServer } from "../../tests/support/http_test_server.ts";
 
 const open = { security: [] as Record<string, string[]>[], responses: { 200: { description: "" } } };
 

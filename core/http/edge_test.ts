@@ -5,7 +5,7 @@ import { HTTPException } from "hono/http-exception";
 import { currentContext } from "../context.ts";
 import { Problem } from "../errors.ts";
 import type { HttpEnv } from "./env.ts";
-import { TestServer } from "./test_server.ts";
+import { TestServer } from "../../tests/support/http_test_server.ts";
 
 const open = { security: [] as Record<string, string[]>[], responses: { 200: { description: "" } } };
 

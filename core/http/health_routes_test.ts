@@ -2,7 +2,7 @@ import { expect } from "expect";
 import { waitFor } from "../../tests/support/wait_for.ts";
 import { systemClock } from "../clock.ts";
 import type { Health } from "../health.ts";
-import { TestServer } from "./test_server.ts";
+import { TestServer } from "../../tests/support/http_test_server.ts";
 
 Deno.test("health: every check with status, latency and message; 503 only where a required one is down", async () => {
   const cases: [Record<string, [Health, boolean]>, number, string][] = [

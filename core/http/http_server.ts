@@ -96,19 +96,10 @@ export async function openHttp(options: HttpOptions): Promise<HttpServer> {
     app: healthRoutes({ health, clock, busStatus, isReady: () => ready }),
   });
   mounts.add({ name: "keys", prefixes: ["/api/keys"], app: keyRoutes({ ring: keys, store, clock }) });
-  mounts.add({
-    name: "reference",
-    prefixes: ["/openapi.json", "/docs"],
-    bare: true,
-    app: referenceRoutes(() => mounts.description),
-  });
+  mountReference(mounts);
   const edge = new Edge({
     shared: { keys, sockets, closing: closing.signal, maxBodyBytes: settings.max_body },
-    guard: new HostGuard({
-      boundHost: settings.host,
-      allowedHosts: settings.allowed_hosts,
-      allowedOrigins: settings.allowed_origins,
-    }),
+    guard: hostGuardOf(settings),
     proxies: new TrustedProxies(settings.trusted_proxies),
     authenticator: new Authenticator({ keys, tickets, limits: settings.rate_limits }),
     mounts,
@@ -141,6 +132,23 @@ export async function openHttp(options: HttpOptions): Promise<HttpServer> {
     stopping: () => ready = false,
     close: () => closed ??= close(),
   };
+}
+
+function mountReference(mounts: Mounts): void {
+  mounts.add({
+    name: "reference",
+    prefixes: ["/openapi.json", "/docs"],
+    bare: true,
+    app: referenceRoutes(() => mounts.description),
+  });
+}
+
+function hostGuardOf(settings: HttpSettings): HostGuard {
+  return new HostGuard({
+    boundHost: settings.host,
+    allowedHosts: settings.allowed_hosts,
+    allowedOrigins: settings.allowed_origins,
+  });
 }
 
 /**

@@ -22,6 +22,7 @@ interface LiveKey {
   lastUsedMs: number;
 }
 
+/** What a new key is to be. */
 export interface KeyRequest {
   readonly name: string;
   readonly scopes: readonly Scope[];

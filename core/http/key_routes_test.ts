@@ -2,7 +2,7 @@ import { createRoute } from "@hono/zod-openapi";
 import { expect } from "expect";
 import { systemClock } from "../clock.ts";
 import type { SecurityRequirement } from "./policy.ts";
-import { TestServer } from "./test_server.ts";
+import { TestServer } from "../../tests/support/http_test_server.ts";
 
 const kinds: Record<string, SecurityRequirement[] | undefined> = {
   open: [],

@@ -1,6 +1,6 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import { expect } from "expect";
-import { TestServer } from "./test_server.ts";
+import { TestServer } from "../../tests/support/http_test_server.ts";
 
 Deno.test("the description holds every route with who may call it, and follows what is mounted", async () => {
   await using server = await TestServer.start();

@@ -3,7 +3,7 @@ import { expect } from "expect";
 import { currentContext } from "../context.ts";
 import { waitFor } from "../../tests/support/wait_for.ts";
 import { type Socket, type SocketHandlers, upgradeWebSocket } from "./serve.ts";
-import { TestServer } from "./test_server.ts";
+import { TestServer } from "../../tests/support/http_test_server.ts";
 
 function startWithSocket(handlers: SocketHandlers): Promise<TestServer> {
   return TestServer.start({

@@ -1,13 +1,13 @@
 import type { OpenAPIHono } from "@hono/zod-openapi";
 import { readFile, rm } from "node:fs/promises";
-import { type Clock, systemClock } from "../clock.ts";
-import { HealthChecks } from "../health.ts";
-import type { HttpObservation } from "../http_metrics.ts";
-import type { Logger, LogProperties } from "../log.ts";
-import { openStorage } from "../storage/open_storage.ts";
-import type { HttpEnv } from "./env.ts";
-import { type HttpServer, openHttp } from "./http_server.ts";
-import { httpSettings } from "./settings.ts";
+import { type Clock, systemClock } from "../../core/clock.ts";
+import { HealthChecks } from "../../core/health.ts";
+import type { HttpObservation } from "../../core/http_metrics.ts";
+import type { Logger, LogProperties } from "../../core/log.ts";
+import { openStorage } from "../../core/storage/open_storage.ts";
+import type { HttpEnv } from "../../core/http/env.ts";
+import { type HttpServer, openHttp } from "../../core/http/http_server.ts";
+import { httpSettings } from "../../core/http/settings.ts";
 import type { z } from "zod";
 
 /** A log line that the server wrote. */
