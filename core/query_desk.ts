@@ -11,6 +11,7 @@ import { inSpan } from "./trace.ts";
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { fatal: true });
 const defaultTimeoutMs = 5000;
+const longestTimeoutMs = 120_000;
 
 interface Answerer {
   readonly query: Query<unknown, unknown>;
@@ -71,7 +72,10 @@ export class QueryDesk {
     { node, timeoutMs }: { node: string; timeoutMs: number },
   ): Promise<Answer> {
     const { correlationId, traceparent } = currentContext()!; // `ask` made one where there was none
-    const headers: Record<string, string> = { "x-correlation-id": correlationId };
+    const headers: Record<string, string> = {
+      "x-correlation-id": correlationId,
+      "x-timeout-ms": String(timeoutMs),
+    };
     if (traceparent) headers.traceparent = traceparent;
     let reply: BusMessage;
     try {
@@ -96,7 +100,7 @@ export class QueryDesk {
       const answer = await inSpan(
         `answer ${answerer.query.name}`,
         { call: { correlationId, traceparent }, kind: "server" },
-        async () => await run(answerer, JSON.parse(decoder.decode(message.data))),
+        () => within(timeoutOf(message), answerer.query.name, run(answerer, jsonOf(message))),
       );
       return { data: encoder.encode(JSON.stringify(answer ?? null)) };
     } catch (error) {
@@ -112,6 +116,20 @@ export class QueryDesk {
     return new Problem(500, "internal_error", {
       detail: `The node could not answer "${name}"; its log says why`,
     });
+  }
+}
+
+/** As long as the asker waits: a handler that never ends must not hold a place for ever. */
+function timeoutOf({ headers }: BusMessage): number {
+  const asked = Number(headers["x-timeout-ms"]);
+  return asked > 0 ? Math.min(asked, longestTimeoutMs) : defaultTimeoutMs;
+}
+
+function jsonOf(message: BusMessage): unknown {
+  try {
+    return JSON.parse(decoder.decode(message.data));
+  } catch (error) {
+    throw new Problem(400, "malformed_question", { detail: "The question is not JSON", cause: error });
   }
 }
 

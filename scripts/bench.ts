@@ -10,7 +10,7 @@ import type { Row } from "./bench/row.ts";
 import { runRounds } from "./bench/run_rounds.ts";
 import { sseRow } from "./bench/sse_row.ts";
 import { type RowSummary, summarize } from "./bench/summary.ts";
-import { websocketRow } from "./bench/websocket_row.ts";
+import { websocketRow, websocketSingleRow } from "./bench/websocket_row.ts";
 
 const allRows: readonly Row[] = [
   appendRow,

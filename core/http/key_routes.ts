@@ -24,7 +24,7 @@ const key = z.object({
 
 const newKey = z.strictObject({
   name: z.string().trim().min(1).max(100).regex(/^[^\p{C}]+$/u, { message: "holds control characters" })
-    .openapi({ example: "grafana" }),
+    .openapi({ example: "grafana", pattern: "^[^\\p{C}]+$" }),
   scopes: z.array(z.enum(["read", "write", "admin"])).min(1).max(3)
     .openapi({ description: "`admin` includes `write`, `write` includes `read`" }),
   projects: z.array(z.string().regex(/^[a-z0-9-]{1,50}$/)).min(1).max(100).nullish()

@@ -1,39 +1,46 @@
 import { samplePayload } from "./event_table.ts";
 import { fanOut, type FanOutOptions } from "./fan_out.ts";
 import { openHttpContest } from "./http_contest.ts";
-import type { Measurement, Row } from "./row.ts";
+import type { Contest, Measurement, Row } from "./row.ts";
 import { quantile } from "./summary.ts";
 
 const load = { subscribers: 200, eventsPerSecond: 1000, durationMs: 4000 };
+
+const baseline =
+  "the floor: a bare server that sends the body of each POST to 200 sockets, nothing stored; p99";
 
 /** From an event that is due to 200 screens that show it. */
 export const websocketRow: Row = {
   name: "websocket",
   work: "POST /api/events to each of 200 subscribers of everything, at 1,000 events/s, batch=true; p99",
-  baseline: "the floor: a bare server that sends the body of each POST to 200 sockets, nothing stored; p99",
+  baseline,
   unit: "ms",
   goal: { kind: "figure", below: 20 },
-  open: () =>
-    openHttpContest({
-      work: ({ url, pid, adminKey: key }) =>
-        measure({
-          ...load,
-          streamUrl: `${url}/api/events/stream?batch=true`,
-          publishUrl: `${url}/api/events`,
-          key,
-          pid,
-          body,
-        }),
-      baseline: ({ url, pid }) =>
-        measure({
-          ...load,
-          streamUrl: `${url}/stream`,
-          publishUrl: `${url}/broadcast`,
-          pid,
-          body: floorBody,
-        }),
-    }),
+  open: () => openContest("?batch=true"),
 };
+
+/** The same with one message per event, as a stream is without `batch`. */
+export const websocketSingleRow: Row = {
+  name: "websocket-single",
+  work: "the same with one message per event, which is what a stream sends unless asked for batches; p99",
+  baseline,
+  unit: "ms",
+  goal: { kind: "none" },
+  open: () => openContest(""),
+};
+
+function openContest(query: string): Promise<Contest> {
+  return openHttpContest({
+    work: ({ url, pid, adminKey: key }) => {
+      const streamUrl = `${url}/api/events/stream${query}`;
+      return measure({ ...load, streamUrl, publishUrl: `${url}/api/events`, key, pid, body });
+    },
+    baseline: ({ url, pid }) => {
+      const streamUrl = `${url}/stream`;
+      return measure({ ...load, streamUrl, publishUrl: `${url}/broadcast`, pid, body: floorBody });
+    },
+  });
+}
 
 async function measure(options: FanOutOptions): Promise<Measurement> {
   const run = await fanOut(options);

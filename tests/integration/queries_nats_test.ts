@@ -130,6 +130,17 @@ testWithNats("a query across hosts ends with its deadline, and at once where nob
   await waitFor(async () => await a.ask(shout, "again", onB) === "AGAIN", { what: "the answer again" });
 });
 
+testWithNats("a handler that never answers holds no place for longer than its asker waits", async () => {
+  await using server = await startNatsServer();
+  await using hosts = await startTwoHosts(server, answerEverything);
+  const { a } = hosts;
+  await waitFor(async () => await a.ask(shout, "hello", onB) === "HELLO", { what: "the first answer" });
+  const asked = Array.from({ length: 200 }, () => a.ask(never, null, { ...onB, timeoutMs: 100 }));
+  const results = await within(Promise.allSettled(asked), { what: "the deadlines", timeoutMs: 5000 });
+  expect(results.every(({ status }) => status === "rejected")).toBe(true);
+  expect(await a.ask(shout, "still there", { ...onB, timeoutMs: 2000 })).toBe("STILL THERE");
+});
+
 testWithNats("queries fail at once while NATS is away, and are answered again after it", async () => {
   await using server = await startNatsServer();
   await using hosts = await startTwoHosts(server, answerEverything);
