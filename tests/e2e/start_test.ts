@@ -31,7 +31,7 @@ Deno.test("start tells where it answers, where the key lies, and a first command
     const greeting = agent.lines().join("\n");
     expect(greeting).toMatch(/^Address +http:\/\/127\.0\.0\.1:\d+$/m);
     expect(greeting).toContain(join(folder, "data", "admin.key"));
-    const [, command] = greeting.match(/^Try +deno task commandcenter (.+)$/m)!;
+    const [, command] = greeting.match(/^Try +(?:npx -y deno@[\d.]+|deno) task commandcenter (.+)$/m)!;
     const tried = await new Deno.Command("sh", {
       args: ["-c", `exec "$DENO" ${programArgs([]).join(" ")} ${command}`],
       env: { DENO: Deno.execPath() },
