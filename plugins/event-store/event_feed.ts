@@ -8,6 +8,9 @@ import type { EventRow } from "./tables.ts";
 
 /** Stored events handed out at once. */
 const pageSize = 500;
+const maxPageCharacters = 1024 * 1024;
+/** Characters of payload that may wait for one reader, whatever `buffer` says about their number. */
+const maxBufferedCharacters = 16 * 1024 * 1024;
 
 export interface FeedOptions {
   readonly store: EventStore;
@@ -47,6 +50,7 @@ export async function* eventFeed(options: FeedOptions): AsyncGenerator<readonly 
         limit: pageSize,
         from: position + 1,
         to: tail.position,
+        signal,
       });
       position = scannedTo;
       if (rows.length > 0) yield rows;
@@ -64,8 +68,12 @@ export async function* eventFeed(options: FeedOptions): AsyncGenerator<readonly 
 class LiveBuffer {
   readonly #options: FeedOptions;
   readonly #accepts: (row: EventRow) => boolean;
-  readonly #onAbort = () => this.#wake?.();
+  readonly #onAbort = () => {
+    this.leave(); // here too: a reader that is gone never comes back to `finally`
+    this.#wake?.();
+  };
   #rows: EventRow[] = [];
+  #characters = 0;
   #wake: (() => void) | undefined;
   #leave: (() => void) | undefined;
 
@@ -78,14 +86,16 @@ class LiveBuffer {
     const { tail, signal, buffer, onOverflow } = this.#options;
     signal.addEventListener("abort", this.#onAbort);
     this.#leave = tail.listen((rows) => {
+      const waits = this.#wake !== undefined; // whoever waits is not behind, however large the batch
       for (const row of rows) {
         if (row.seq <= after || !this.#accepts(row)) continue;
-        if (this.#rows.length >= buffer) {
-          this.leave();
+        if (!waits && (this.#rows.length >= buffer || this.#characters >= maxBufferedCharacters)) {
+          this.#leave?.();
           this.#rows = [];
           return onOverflow();
         }
         this.#rows.push(row);
+        this.#characters += row.payload.length;
       }
       if (this.#rows.length > 0) this.#wake?.();
     });
@@ -99,9 +109,18 @@ class LiveBuffer {
       await promise;
       this.#wake = undefined;
     }
-    const rows = this.#rows;
-    this.#rows = [];
-    return rows;
+    return this.#takeSome();
+  }
+
+  /** A part that the reader's connection can hold; the rest stays in the buffer, whose bounds it counts against. */
+  #takeSome(): readonly EventRow[] {
+    let characters = 0;
+    let end = 0;
+    while (end < this.#rows.length && end < pageSize && characters < maxPageCharacters) {
+      characters += this.#rows[end++]!.payload.length;
+    }
+    this.#characters -= characters;
+    return this.#rows.splice(0, end);
   }
 
   leave(): void {

@@ -75,11 +75,14 @@ export class EventTail {
   async #catchUp(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       const from = this.#position + 1;
-      const rows = await this.#store.range({ from, to: Number.MAX_SAFE_INTEGER }, { limit: pageSize });
+      const { rows, complete } = await this.#store.page(
+        { from, to: Number.MAX_SAFE_INTEGER },
+        { limit: pageSize },
+      );
       // While we read, a batch may have been handed over: what it passed on is not passed on again.
       const news = rows.filter((row) => row.seq > this.#position);
       if (news.length > 0) this.#pass(news);
-      if (rows.length < pageSize) return;
+      if (complete) return;
     }
   }
 

@@ -5,8 +5,11 @@ import type { Draft, Landed } from "./draft.ts";
 import type { EventStore } from "./store.ts";
 import type { EventRow } from "./tables.ts";
 
-/** Events of one transaction at the most, so that no commit holds the loop for long. */
+/** Events and characters of payload of one transaction at the most, so that no commit holds the loop for long. */
 const maxBatch = 256;
+const maxBatchCharacters = 1024 * 1024;
+/** Characters of payload that may wait, whatever `maxPending` says about their number. */
+const maxPendingCharacters = 64 * 1024 * 1024;
 
 interface Waiting {
   readonly draft: Draft;
@@ -30,6 +33,7 @@ interface GroupCommitOptions {
 export class GroupCommit {
   readonly #options: GroupCommitOptions;
   #waiting: Waiting[] = [];
+  #characters = 0;
   #running: Promise<void> | undefined;
   #committing = false;
 
@@ -39,7 +43,7 @@ export class GroupCommit {
 
   /** Resolves when the event is on disk. Rejects with Problem 409 on a conflict, 503 when it could not be stored. */
   append(draft: Draft): Promise<Landed> {
-    if (this.#waiting.length >= this.#options.maxPending) {
+    if (this.#waiting.length >= this.#options.maxPending || this.#characters >= maxPendingCharacters) {
       return Promise.reject(
         new Problem(503, "too_many_pending", {
           detail: "Too many events are waiting for the disk; try again shortly",
@@ -48,6 +52,7 @@ export class GroupCommit {
     }
     const { promise, resolve, reject } = Promise.withResolvers<Landed>();
     this.#waiting.push({ draft, resolve, reject });
+    this.#characters += draft.payload.length;
     this.#running ??= this.#run();
     return promise;
   }
@@ -66,11 +71,20 @@ export class GroupCommit {
     // One turn of the event loop: whatever arrived with this append joins its transaction.
     await new Promise<void>((resolve) => setImmediate(resolve));
     while (this.#waiting.length > 0) {
-      const batch = this.#waiting.splice(0, maxBatch);
-      await this.#commit(batch);
+      await this.#commit(this.#takeBatch());
       if (this.#waiting.length > 0) await new Promise<void>((resolve) => setImmediate(resolve));
     }
     this.#running = undefined;
+  }
+
+  #takeBatch(): readonly Waiting[] {
+    let characters = 0;
+    let end = 0;
+    while (end < this.#waiting.length && end < maxBatch && characters < maxBatchCharacters) {
+      characters += this.#waiting[end++]!.draft.payload.length;
+    }
+    this.#characters -= characters;
+    return this.#waiting.splice(0, end);
   }
 
   async #commit(batch: readonly Waiting[]): Promise<void> {

@@ -12,6 +12,8 @@ import type { EventRow } from "./tables.ts";
 import { Unsettled } from "./unsettled.ts";
 
 const encoder = new TextEncoder();
+/** Characters of payload on their way at the same time: a connection to NATS holds 64 MiB and then refuses. */
+const maxWindowCharacters = 8 * 1024 * 1024;
 /** Waits between attempts while the bus is away, in milliseconds; a connect cuts them short. */
 const firstPauseMs = 200;
 const longestPauseMs = 10_000;
@@ -45,6 +47,8 @@ export class Relay {
   #saved: RelayPosition | undefined;
   readonly #unsettled = new Unsettled();
   #savedAt = -Infinity;
+  /** Whether the position is known to be that of the bus as it is now. */
+  #isSure = false;
   #problem: string | undefined;
 
   constructor(options: RelayOptions) {
@@ -80,30 +84,36 @@ export class Relay {
   /** Runs until aborted; rejects when the storage does. */
   async run(signal: AbortSignal): Promise<void> {
     let pauseMs = firstPauseMs;
-    let isSure = false; // whether the position is known to be that of the bus as it is now
-    const leave = this.#options.bus.onStatus(() => isSure = false);
-    while (!signal.aborted) {
-      try {
-        if (!isSure) {
-          isSure = true;
-          await this.#findPosition();
+    const leave = this.#options.bus.onStatus(() => this.#isSure = false);
+    try {
+      while (!signal.aborted) {
+        try {
+          await this.#goOn(signal);
+          pauseMs = firstPauseMs;
+        } catch (error) {
+          this.#isSure = false;
+          if (!(error instanceof BusError)) throw error;
+          if (this.#problem === undefined) this.#options.log.warn("the relay waits for the bus", { error });
+          this.#problem = error.message;
+          await this.#waitForBus(pauseMs, signal);
+          pauseMs = Math.min(pauseMs * 2, longestPauseMs);
         }
-        if (this.#unsettled.isFull) await this.#waitForConsumers(signal);
-        const idle = await this.#sendWindow();
-        this.#problem = undefined;
-        pauseMs = firstPauseMs;
-        if (idle) await this.#waitForMore(signal);
-      } catch (error) {
-        isSure = false;
-        if (!(error instanceof BusError)) throw error;
-        if (this.#problem === undefined) this.#options.log.warn("the relay waits for the bus", { error });
-        this.#problem = error.message;
-        await this.#waitForBus(pauseMs, signal);
-        pauseMs = Math.min(pauseMs * 2, longestPauseMs);
       }
+      await this.#save();
+    } finally {
+      leave();
     }
-    leave();
-    await this.#save();
+  }
+
+  async #goOn(signal: AbortSignal): Promise<void> {
+    if (!this.#isSure) {
+      this.#isSure = true;
+      await this.#findPosition();
+    }
+    if (this.#unsettled.isFull) await this.#waitForConsumers(signal);
+    const idle = await this.#sendWindow();
+    this.#problem = undefined;
+    if (idle) await this.#waitForMore(signal);
   }
 
   async #findPosition(): Promise<void> {
@@ -116,8 +126,10 @@ export class Relay {
   async #sendWindow(): Promise<boolean> {
     const { store, tail, bus, nodeId, window, clock } = this.#options;
     const { seq, stream } = this.#position!;
-    const rows = tail.recent(seq, window) ??
-      await store.range({ from: seq + 1, to: Number.MAX_SAFE_INTEGER }, { limit: window });
+    const recent = tail.recent(seq, window);
+    const { rows, complete } = recent
+      ? { rows: fitting(recent), complete: false }
+      : await store.page({ from: seq + 1, to: Number.MAX_SAFE_INTEGER }, { limit: window });
     if (rows.length === 0) return true;
     const own = rows.filter((row) => row.node_id === nodeId && bus.wants(row.subject));
     const results = await Promise.allSettled(own.map((row) => this.#send(row)));
@@ -127,7 +139,7 @@ export class Relay {
     this.#position = { seq: reached, stream };
     if (clock.monotonic() - this.#savedAt >= saveEveryMs) await this.#save();
     if (failed !== -1) throw (results[failed] as PromiseRejectedResult).reason;
-    return rows.length < window;
+    return complete || reached === tail.position;
   }
 
   async #send(row: EventRow): Promise<void> {
@@ -177,10 +189,13 @@ export class Relay {
     const news = new Wakeup();
     const leave = tail.listen(() => news.wake());
     const isIdle = () => tail.position <= this.#position!.seq;
-    if (isIdle()) await news.wait(saveEveryMs, signal);
-    if (isIdle()) await this.#save();
-    if (isIdle()) await news.wait(idleMs, signal);
-    leave();
+    try {
+      if (isIdle()) await news.wait(saveEveryMs, signal);
+      if (isIdle()) await this.#save();
+      if (isIdle()) await news.wait(idleMs, signal);
+    } finally {
+      leave();
+    }
   }
 
   async #waitForBus(pauseMs: number, signal: AbortSignal): Promise<void> {
@@ -189,4 +204,13 @@ export class Relay {
     await connected.wait(pauseMs * (0.5 + Math.random() / 2), signal);
     leave();
   }
+}
+
+/** The first of them that the connection holds at once; the very first in any case. */
+function fitting(rows: readonly EventRow[]): readonly EventRow[] {
+  let characters = 0;
+  const end = rows.findIndex((row, index) =>
+    (characters += row.payload.length) > maxWindowCharacters && index > 0
+  );
+  return end === -1 ? rows : rows.slice(0, end);
 }

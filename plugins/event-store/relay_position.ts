@@ -26,7 +26,9 @@ export async function findPosition(
   const stream = await bus.streamIdentity();
   const arrived = await lastArrived(options);
   if (arrived !== undefined) {
-    if (known === undefined || arrived >= known.seq) return { seq: arrived, stream };
+    if (known === undefined) return { seq: arrived, stream };
+    // Behind what is known, later events of a window may have arrived without earlier ones.
+    if (arrived >= known.seq) return { seq: known.seq, stream };
     const filter = { subject: `hub.${nodeId}.>`, origin: nodeId };
     const [missing] = await store.range({ from: arrived + 1, to: known.seq }, { filter, limit: 1 });
     if (!missing && known.stream === stream) return known;

@@ -17,6 +17,8 @@ export interface ScanOptions {
   readonly to?: number;
   /** Time after which the scan stops with what it has, in milliseconds. */
   readonly budgetMs?: number;
+  /** Ends the search early, as if it were complete: nobody waits for it any more. */
+  readonly signal?: AbortSignal;
 }
 
 /** What was found, and how far the search got. */
@@ -38,14 +40,15 @@ export async function scanEvents(store: EventStore, options: ScanOptions): Promi
   let window = firstWindow;
   let low = from;
   let high = to;
-  while (low <= high) {
+  while (low <= high && !options.signal?.aborted) {
     const range = order === "asc"
       ? { from: low, to: Math.min(low + window - 1, high) }
       : { from: Math.max(high - window + 1, low), to: high };
     const before = performance.now();
-    rows.push(...await store.range(range, { filter: options.filter, order, limit: limit - rows.length }));
+    const page = await store.page(range, { filter: options.filter, order, limit: limit - rows.length });
+    rows.push(...page.rows);
     const tookMs = performance.now() - before;
-    if (rows.length >= limit) {
+    if (!page.complete) {
       const scannedTo = rows.at(-1)!.seq;
       return { rows, scannedTo, complete: scannedTo === (order === "asc" ? high : low) };
     }

@@ -8,6 +8,11 @@ import { eventColumns, type EventRow, type EventStoreTables } from "./tables.ts"
 /** Rows of one insert statement; larger batches take several. */
 const insertSizes = [64, 16, 1] as const;
 
+/** Rows of the first statement of a page; how large they are decides how many the next one takes. */
+const firstStatementRows = 16;
+/** Characters of payload after which a page is full. */
+const maxPageCharacters = 1024 * 1024;
+
 /** What the log holds. */
 export interface LogExtent {
   readonly events: number;
@@ -70,6 +75,8 @@ export class EventStore {
   async #known(trx: Transaction<EventStoreTables>, drafts: readonly Draft[]): Promise<Map<string, EventRow>> {
     const ids = drafts.filter((draft) => draft.idGiven).map((draft) => draft.envelope.id);
     if (ids.length === 0) return new Map();
+    // Filled up to a power of two: nine statements serve all batches, rather than one for each length.
+    while ((ids.length & (ids.length - 1)) !== 0) ids.push(ids[0]!);
     const rows = await trx.selectFrom("event_store_event").selectAll().where("id", "in", ids).execute();
     return new Map(rows.map((row) => [row.id, row]));
   }
@@ -132,6 +139,31 @@ export class EventStore {
       .where("seq", ">=", from).where("seq", "<=", to);
     if (options.filter) query = whereEvent(query, options.filter, this.#storage.kind);
     return await query.orderBy("seq", options.order ?? "asc").limit(options.limit).execute();
+  }
+
+  /**
+   * The same in statements that stay small whatever the payloads are. `complete` is false where the page was full, in
+   * events or in size, before the range was.
+   */
+  async page(
+    { from, to }: { from: number; to: number },
+    options: { filter?: EventFilter; order?: "asc" | "desc"; limit: number },
+  ): Promise<{ rows: Selectable<EventRow>[]; complete: boolean }> {
+    const rows: Selectable<EventRow>[] = [];
+    const rest = { from, to };
+    let size = firstStatementRows;
+    let characters = 0;
+    while (rows.length < options.limit && characters < maxPageCharacters) {
+      const limit = Math.min(size, options.limit - rows.length);
+      const found = await this.range(rest, { ...options, limit });
+      rows.push(...found);
+      for (const row of found) characters += row.payload.length;
+      if (found.length < limit) return { rows, complete: true };
+      if (options.order === "desc") rest.to = found.at(-1)!.seq - 1;
+      else rest.from = found.at(-1)!.seq + 1;
+      size = Math.max(firstStatementRows, Math.floor(maxPageCharacters * rows.length / (characters + 1)));
+    }
+    return { rows, complete: false };
   }
 
   async byId(id: string): Promise<EventRow | undefined> {

@@ -76,6 +76,10 @@ export function addStreamRoutes(
     return c.json({ ticket, expires_at: expiresAt }, 201);
   });
   http.openapi(sseRoute, (c) => {
+    // Hono drops the body of an answer to HEAD without cancelling it: the stream would stay open for ever.
+    if (c.req.method === "HEAD") {
+      return c.body(null, 200, { "content-type": "text/event-stream; charset=utf-8" });
+    }
     const query = c.req.valid("query");
     const lastEventId = c.req.valid("header")["last-event-id"];
     const stream = streams.open({

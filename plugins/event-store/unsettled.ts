@@ -7,10 +7,10 @@ export class Unsettled {
   readonly #sizes = new Map<number, number>();
   #bytes = 0;
 
-  /** Adds an event; sequences have to rise. */
+  /** Adds an event, or one that is sent again. */
   add(seq: number, sizeBytes: number): void {
+    this.#bytes += sizeBytes - (this.#sizes.get(seq) ?? 0);
     this.#sizes.set(seq, sizeBytes);
-    this.#bytes += sizeBytes;
   }
 
   delete(seq: number): void {
@@ -28,6 +28,6 @@ export class Unsettled {
 
   /** The lowest sequence; undefined when all are settled. */
   get first(): number | undefined {
-    return this.#sizes.keys().next().value;
+    return this.#sizes.size === 0 ? undefined : Math.min(...this.#sizes.keys());
   }
 }
