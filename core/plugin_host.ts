@@ -112,16 +112,12 @@ export class PluginHost {
   /** Runs every `onStop` in reverse, all of them even when one throws, and takes metrics back. */
   async release(): Promise<void> {
     for (const release of this.#releases.splice(0).reverse()) {
-      try {
-        await release();
-      } catch (error) {
-        this.#log.error("a release at stop threw", { error });
-      }
+      await this.#bounded("a release", [Promise.resolve().then(release)]);
     }
     this.#metrics.release();
   }
 
-  async #bounded(what: string, work: Promise<void>[]): Promise<void> {
+  async #bounded(what: string, work: Promise<unknown>[]): Promise<void> {
     let timer: ReturnType<typeof setTimeout> | undefined;
     const late = new Promise<"late">((resolve) => timer = setTimeout(() => resolve("late"), drainMs));
     const done = Promise.allSettled(work).then((results) => {
@@ -151,9 +147,18 @@ export class PluginHost {
     const { node, projects, clock, storage, tickets, publisher, queries, health } = this.#shared;
     const onStop = (release: () => unknown) => void this.#releases.push(release);
     const bus = scopedBus(this.#shared.bus, (open) => {
+      if (this.#abort.signal.aborted) {
+        throw new Error(`Cannot subscribe: the plugin "${this.name}" is stopping`);
+      }
       const subscription = open();
-      this.#open.push(subscription);
-      return subscription;
+      const tracked = {
+        stop: () => {
+          this.#open = this.#open.filter((each) => each !== tracked);
+          return subscription.stop();
+        },
+      };
+      this.#open.push(tracked);
+      return tracked;
     });
     return {
       name: this.name,

@@ -86,8 +86,7 @@ export class QueryDesk {
     }
     const body = JSON.parse(decoder.decode(reply.data));
     if (reply.headers["x-status"] === "error") {
-      const { status, code, detail, ...extras } = body;
-      throw new Problem(status, code, { detail, extras });
+      throw remoteProblem(body);
     }
     return checkedAnswer(query, body);
   }
@@ -117,6 +116,16 @@ export class QueryDesk {
       detail: `The node could not answer "${name}"; its log says why`,
     });
   }
+}
+
+/** What the other side threw, as far as it has the shape of a problem: it is another program, perhaps another version. */
+function remoteProblem(body: unknown): Problem {
+  const { status, code, detail, ...extras } = { ...body as Record<string, unknown> };
+  const isStatus = typeof status === "number" && Number.isInteger(status) && status >= 400 && status <= 599;
+  return new Problem(isStatus ? status : 502, typeof code === "string" ? code : "remote_error", {
+    detail: typeof detail === "string" ? detail : "The other node answered with an error of an unknown shape",
+    extras,
+  });
 }
 
 /** As long as the asker waits: a handler that never ends must not hold a place for ever. */

@@ -1,4 +1,5 @@
 import type { Logger } from "./log.ts";
+import { Wakeup } from "./wakeup.ts";
 
 const firstPauseMs = 1000;
 const longestPauseMs = 60_000;
@@ -37,14 +38,5 @@ export async function supervise(
 
 /** Resolves after `durationMs`, or at once when the signal is aborted; never rejects. */
 export function pause(durationMs: number, signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return Promise.resolve();
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const timer = setTimeout(done, durationMs);
-  signal.addEventListener("abort", done, { once: true });
-  function done(): void {
-    clearTimeout(timer);
-    signal.removeEventListener("abort", done);
-    resolve();
-  }
-  return promise;
+  return new Wakeup().wait(durationMs, signal);
 }

@@ -38,10 +38,13 @@ function measure(
   example: string,
   range: Range,
 ): z.ZodType<number, string> {
-  return z.string().transform((text, context) => {
+  const expected = `expected something like ${example}`;
+  // A bare 30 lacks its unit, which quotes would not give it; what is missing is said in the words of the caller.
+  const error = ({ input }: { input?: unknown }) => input === undefined ? undefined : expected;
+  return z.string({ error }).transform((text, context) => {
     const value = parse(text);
     if (value === undefined) {
-      context.addIssue({ code: "custom", message: `expected something like ${example}, got "${text}"` });
+      context.addIssue({ code: "custom", message: `${expected}, got "${text}"` });
       return z.NEVER;
     }
     if (value < (range.min ?? 0) || value > (range.max ?? Number.MAX_SAFE_INTEGER)) {

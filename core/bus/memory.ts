@@ -96,10 +96,11 @@ export class MemoryBus implements Bus {
 
   /** Resolves when every durable consumer that wants the event is done with it; undefined where none wants it. */
   #settled(event: Outgoing): Promise<void> | undefined {
-    const left = [...this.#durables.values()].filter((durable) => durable.wants(event.subject)).length;
-    if (left === 0) return undefined;
+    const waited = [...this.#durables.values()].filter((each) => each.isAwaited && each.wants(event.subject));
+    if (waited.length === 0) return undefined;
+    for (const durable of waited) durable.owe(event);
     const { promise, resolve } = Promise.withResolvers<void>();
-    this.#unsettled.set(event, { left, resolve });
+    this.#unsettled.set(event, { left: waited.length, resolve });
     return promise;
   }
 
@@ -230,6 +231,7 @@ export class MemoryBus implements Bus {
     const listeners = [...this.#listeners].map(({ mailbox }) => mailbox.drain());
     await settleWithin(Promise.all([...consumers, ...listeners]), this.#options.closeTimeoutMs ?? 3000);
     for (const { mailbox } of this.#listeners) void mailbox.stop();
+    for (const durable of this.#durables.values()) durable.close();
     this.#listeners.clear();
     for (const giveUp of this.#asking) giveUp(closedError("request", "an answer"));
     this.#board.set({ connected: false });

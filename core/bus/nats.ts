@@ -122,7 +122,7 @@ export class NatsBus implements Bus {
       ({ subject, data, headers }) => handle({ subject, data, headers }),
       { maxPending, onDropped, onHandlerError: this.#onHandlerError },
     );
-    return this.#listen(pattern, queue, mailbox);
+    return this.#listen(pattern, { queue, mailbox, drains: false });
   }
 
   consume(options: ConsumeOptions, handle: (delivery: Delivery) => unknown): Subscription {
@@ -170,11 +170,9 @@ export class NatsBus implements Bus {
       const given = outgoing(message.subject, { verb: "answer", maxBytes, ...await answer(message) });
       reply(given.data, given.headers);
     };
-    return this.#listen(
-      pattern,
-      queue,
-      new Mailbox(handle, { concurrency, onHandlerError: this.#onHandlerError }),
-    );
+    // Whoever asked before the server knew that we stop still gets an answer.
+    const mailbox = new Mailbox(handle, { concurrency, onHandlerError: this.#onHandlerError });
+    return this.#listen(pattern, { queue, mailbox, drains: true });
   }
 
   wants(_subject: string): boolean {
@@ -244,7 +242,11 @@ export class NatsBus implements Bus {
     this.#board.set({ connected, reconnects, ...(problem === undefined ? {} : { problem }) });
   }
 
-  #listen(pattern: string, queue: string | undefined, mailbox: Mailbox<Received>): Subscription {
+  /** `drains`: what arrives until the server knows that we stop is still handled. */
+  #listen(
+    pattern: string,
+    { queue, mailbox, drains }: { queue: string | undefined; mailbox: Mailbox<Received>; drains: boolean },
+  ): Subscription {
     this.#demandOpen("subscribe to", pattern, this.#closing !== undefined);
     compilePattern(pattern);
     const listener = new NatsListener({ pattern, queue, mailbox });
@@ -253,7 +255,7 @@ export class NatsBus implements Bus {
     return {
       stop: () => {
         this.#listeners.delete(listener);
-        return listener.stop();
+        return drains ? listener.drain() : listener.stop();
       },
     };
   }

@@ -1,3 +1,5 @@
+import type { Configuration } from "../config/load_config.ts";
+import { ConfigurationError } from "../errors.ts";
 import { exitCode } from "./cli_error.ts";
 import type { Invocation } from "./invocation.ts";
 import { loadLocalConfiguration } from "./load_local_configuration.ts";
@@ -6,10 +8,15 @@ import { printFields } from "./table.ts";
 
 /** `check`: tells all that is wrong with the configuration, or what it amounts to; starts nothing. */
 export async function checkConfig({ terminal, options }: Invocation): Promise<number> {
-  const { file, node, http, bus, storage, projects, plugins } = await loadLocalConfiguration(
-    options,
-    terminal.env,
-  );
+  let configuration: Configuration;
+  try {
+    configuration = await loadLocalConfiguration(options, terminal.env);
+  } catch (error) {
+    if (!options.json || !(error instanceof ConfigurationError)) throw error;
+    printJson(terminal, { ok: false, faults: error.lines });
+    return exitCode.configuration;
+  }
+  const { file, node, http, bus, storage, projects, plugins } = configuration;
   const summary = {
     file,
     node: node.id ?? node.name,

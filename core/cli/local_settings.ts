@@ -22,10 +22,15 @@ const maxKeyBytes = 4096;
 /** Settings that are looked at, and what they are where the file says nothing. */
 const defaults = { "http.host": "127.0.0.1", "http.port": 9000, "node.data_dir": "./data" } as const;
 
-/** The file that `--config` or COMMANDCENTER_CONFIG names, else `projects.yaml` here. */
+/**
+ * The file that `--config` or COMMANDCENTER_CONFIG names, else `projects.yaml` here. `deno task` runs in the folder of
+ * the project; where the line was typed, and a relative name begins, is in INIT_CWD.
+ */
 export function configFile(option: string | undefined, env: Environment): { path: string; given: boolean } {
   const path = option ?? (env.COMMANDCENTER_CONFIG || undefined);
-  return { path: path ?? "projects.yaml", given: path !== undefined };
+  if (path === undefined) return { path: "projects.yaml", given: false };
+  const elsewhere = env.INIT_CWD && resolve(env.INIT_CWD) !== resolve(".") ? env.INIT_CWD : undefined;
+  return { path: elsewhere === undefined ? path : resolve(elsewhere, path), given: true };
 }
 
 /**

@@ -117,6 +117,21 @@ plugins:
     ],
   },
   {
+    name: "a duration without its unit",
+    text: "plugins: { event-store: { retention: 30 } }\n",
+    lines: [
+      "projects.yaml:1:38 plugins.event-store.retention: expected something like 500ms, 15s, 5m, 2h or 7d",
+    ],
+  },
+  {
+    name: "a size without its unit, and none at all",
+    text: "http: { max_body: 1048576, request_timeout: }\nplugins:\n",
+    lines: [
+      "projects.yaml:1:19 http.max_body: expected something like 512kb, 8mb or 1gb",
+      "projects.yaml:1:28 http.request_timeout: expected something like 500ms, 15s, 5m, 2h or 7d",
+    ],
+  },
+  {
     name: "placeholders that cannot be filled, each fault once",
     text: `node: { id: "\${env:NONE}", name: "\${HOME}", data_dir: "\${file:gone.txt}" }
 http: { port: "\${env:NONE}" }

@@ -137,7 +137,7 @@ export async function openHttp(options: HttpOptions): Promise<HttpServer> {
 function mountReference(mounts: Mounts): void {
   mounts.add({
     name: "reference",
-    prefixes: ["/openapi.json", "/docs"],
+    prefixes: ["/", "/openapi.json", "/docs"],
     bare: true,
     app: referenceRoutes(() => mounts.description),
   });

@@ -47,10 +47,10 @@ const problemSchema = {
   },
 } as const;
 
-const problemResponse = {
-  description: "Anything else: a problem",
-  content: { "application/problem+json": { schema: { $ref: "#/components/schemas/Problem" } } },
+const problemContent = {
+  "application/problem+json": { schema: { $ref: "#/components/schemas/Problem" } },
 } as const;
+const problemResponse = { description: "Anything else: a problem", content: problemContent } as const;
 
 /** Describes one mount. Throws where its schemas cannot be described. */
 export function describeMount(mount: Mount): OpenApiDocument {
@@ -75,7 +75,7 @@ export function joinDescriptions(documents: readonly OpenApiDocument[], version:
         paths[path][method] = {
           ...operation,
           security: operation.security ?? defaultSecurity(method.toUpperCase()),
-          responses: { ...operation.responses as object, default: problemResponse },
+          responses: { ...withProblems(operation.responses as object), default: problemResponse },
         };
       }
     }
@@ -97,4 +97,14 @@ export function joinDescriptions(documents: readonly OpenApiDocument[], version:
     paths,
     components: { schemas, securitySchemes },
   } as unknown as OpenApiDocument;
+}
+
+/** What is refused without further words is refused with a problem, which generated clients have to know. */
+function withProblems(responses: object): object {
+  return Object.fromEntries(
+    Object.entries(responses).map(([status, response]) => {
+      const bare = Number(status) >= 400 && !("content" in response);
+      return [status, bare ? { ...response, content: problemContent } : response];
+    }),
+  );
 }

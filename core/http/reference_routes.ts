@@ -1,6 +1,7 @@
 import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
 import { readFile } from "node:fs/promises";
-import { gunzipSync } from "node:zlib";
+import { promisify } from "node:util";
+import { gunzip } from "node:zlib";
 import type { HttpEnv } from "./env.ts";
 import { newApp } from "./new_app.ts";
 
@@ -8,7 +9,10 @@ import { newApp } from "./new_app.ts";
  * Scalar's page in one file, which asks nothing of the outside: `dist/browser/standalone.js` of
  * `@scalar/api-reference@1.72.1`, through `gzip -9 -n`. A copy, since the package would bring 185 others (287 MB).
  */
-const scriptFile = new URL("./reference/scalar.js.gz", import.meta.url);
+const ownScriptFile = new URL("./reference/scalar.js.gz", import.meta.url);
+
+/** In a thread of its own: 4 MB are too much to unpack while everybody waits. */
+const unpack = promisify(gunzip);
 
 /** The page may load and call this agent, and nothing else; Scalar sets styles from its script. */
 const pagePolicy = [
@@ -66,10 +70,38 @@ function described(path: string, summary: string) {
   });
 }
 
-/** `/openapi.json` and `/docs`; `describe` returns the current description as JSON text. */
-export function referenceRoutes(describe: () => string): OpenAPIHono<HttpEnv> {
+/** Loads once and keeps the result; after a failure the next call tries again. */
+function kept<Value>(load: () => Promise<Value>): () => Promise<Value> {
+  let value: Promise<Value> | undefined;
+  return () =>
+    value ??= load().catch((error) => {
+      value = undefined;
+      throw error;
+    });
+}
+
+/**
+ * `/openapi.json` and `/docs`, to which `/` leads; `describe` returns the current description as JSON text. Another
+ * `scriptFile`, packed with gzip, is for tests.
+ */
+export function referenceRoutes(
+  describe: () => string,
+  { scriptFile = ownScriptFile }: { readonly scriptFile?: URL | string } = {},
+): OpenAPIHono<HttpEnv> {
   const app = newApp();
-  let script: Promise<Uint8Array<ArrayBuffer>> | undefined;
+  const packed = kept(async () => new Uint8Array(await readFile(scriptFile)));
+  const unpacked = kept(async () => new Uint8Array(await unpack(await packed())));
+  app.openapi(
+    createRoute({
+      method: "get",
+      path: "/",
+      tags: ["reference"],
+      security,
+      summary: "Leads to /docs",
+      responses: { 302: { description: "To /docs" } },
+    }),
+    (c) => c.redirect("/docs", 302),
+  );
   app.openapi(
     described("/openapi.json", "This API, described as OpenAPI 3.1"),
     (c) => c.body(describe(), 200, { "content-type": "application/json" }),
@@ -87,13 +119,12 @@ export function referenceRoutes(describe: () => string): OpenAPIHono<HttpEnv> {
     (c) => c.body(start, 200, { "content-type": "text/javascript; charset=utf-8" }),
   );
   app.openapi(described("/docs/scalar.js", "The program behind the page at /docs"), async (c) => {
-    const packed = await (script ??= readFile(scriptFile).then((bytes) => new Uint8Array(bytes)));
     const headers = { "content-type": "text/javascript; charset=utf-8", vary: "accept-encoding" };
     const cached = { ...headers, "cache-control": "private, max-age=3600" };
     const gzip = /\bgzip\b/.test(c.req.header("accept-encoding") ?? "");
     return gzip
-      ? c.body(packed, 200, { ...cached, "content-encoding": "gzip" })
-      : c.body(new Uint8Array(gunzipSync(packed)), 200, cached);
+      ? c.body(await packed(), 200, { ...cached, "content-encoding": "gzip" })
+      : c.body(await unpacked(), 200, cached);
   });
   return app;
 }

@@ -1,6 +1,9 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import { expect } from "expect";
+import { copyFile } from "node:fs/promises";
+import { join } from "node:path";
 import { TestServer } from "../../tests/support/http_test_server.ts";
+import { referenceRoutes } from "./reference_routes.ts";
 
 Deno.test("the description holds every route with who may call it, and follows what is mounted", async () => {
   await using server = await TestServer.start();
@@ -10,7 +13,11 @@ Deno.test("the description holds every route with who may call it, and follows w
       method: "post",
       path: "/api/things/{id}",
       request: { params: z.object({ id: z.string() }) },
-      responses: { 201: { description: "made" } },
+      responses: {
+        201: { description: "made" },
+        404: { description: "no such thing" },
+        503: { description: "busy", content: { "application/json": { schema: z.object({}) } } },
+      },
     }),
     (c) => c.json({}, 201),
   );
@@ -26,6 +33,10 @@ Deno.test("the description holds every route with who may call it, and follows w
   for (const item of Object.values<Record<string, { responses: object }>>(body.paths)) {
     for (const { responses } of Object.values(item)) expect(responses).toHaveProperty("default");
   }
+  const { responses } = body.paths["/api/things/{id}"].post;
+  expect(responses[201].content).toBeUndefined();
+  expect(responses[404]).toEqual({ description: "no such thing", content: responses.default.content });
+  expect(Object.keys(responses[503].content)).toEqual(["application/json"]);
   await unmount();
   const after = await server.json("/openapi.json");
   expect(after.body.paths["/api/things/{id}"]).toBeUndefined();
@@ -56,9 +67,44 @@ Deno.test("the page at /docs names nothing outside, and may load nothing from th
 
 Deno.test("description and page need a key from anywhere else", async () => {
   await using server = await TestServer.start();
-  for (const path of ["/openapi.json", "/docs", "/docs/scalar.js", "/docs/start.js"]) {
+  for (const path of ["/", "/openapi.json", "/docs", "/docs/scalar.js", "/docs/start.js"]) {
     const response = await server.fetch(path, { key: null, headers: { "x-forwarded-for": "203.0.113.9" } });
     await response.body?.cancel();
     expect([path, response.status]).toEqual([path, 401]);
+  }
+});
+
+Deno.test("who opens the agent in a browser of its host comes to the page", async () => {
+  await using server = await TestServer.start();
+  for (const key of [null, server.adminKey]) {
+    const response = await server.fetch("/", { key });
+    await response.body?.cancel();
+    expect([response.status, response.headers.get("location")]).toEqual([302, "/docs"]);
+  }
+  expect((await server.json("/", { body: {} })).status).toBe(405);
+  expect((await server.json("/nothing")).status).toBe(404);
+});
+
+Deno.test("a script that could not be read is read again", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    const scriptFile = join(folder, "scalar.js.gz");
+    const app = referenceRoutes(() => "{}", { scriptFile });
+    const failures: unknown[] = [];
+    app.onError((error, c) => {
+      failures.push(error);
+      return c.text("", 500);
+    });
+    for (const encoding of ["gzip", "identity"]) {
+      const headers = { "accept-encoding": encoding };
+      expect((await app.request("/docs/scalar.js", { headers })).status).toBe(500);
+    }
+    expect(failures).toMatchObject([{ code: "ENOENT" }, { code: "ENOENT" }]);
+    await copyFile(new URL("./reference/scalar.js.gz", import.meta.url), scriptFile);
+    expect(await (await app.request("/docs/scalar.js")).text()).toContain("Scalar");
+    await Deno.remove(scriptFile); // from now on it comes from memory
+    expect(await (await app.request("/docs/scalar.js")).text()).toContain("Scalar");
+  } finally {
+    await Deno.remove(folder, { recursive: true });
   }
 });

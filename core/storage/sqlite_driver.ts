@@ -75,7 +75,7 @@ export class SqliteDriver implements Driver {
   }
 
   async destroy(): Promise<void> {
-    const release = await this.#lock.acquire();
+    const release = await this.#lock.acquire().catch(() => () => {}); // whoever still holds it, we are closing
     this.#reader.close();
     this.#writer.close();
     release();
@@ -126,12 +126,14 @@ class SqliteConnection implements DatabaseConnection {
     if (this.#release) return execute(writer.get(query.sql), query.parameters);
     if (query.query.kind === "SelectQueryNode") return execute(reader.get(query.sql), query.parameters);
     const release = await lock.acquire();
+    let result: QueryResult<Row>;
     try {
-      return execute(writer.get(query.sql), query.parameters);
+      result = execute(writer.get(query.sql), query.parameters);
     } finally {
       release();
-      onCommit();
     }
+    onCommit();
+    return result;
   }
 
   async *streamQuery<Row>(query: CompiledQuery): AsyncIterableIterator<QueryResult<Row>> {

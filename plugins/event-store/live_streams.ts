@@ -6,6 +6,9 @@ import type { EventTail } from "./event_tail.ts";
 import type { EventStore } from "./store.ts";
 import type { EventRow } from "./tables.ts";
 
+/** How soon a stream ends whose key was revoked, at the latest. */
+const longestSweepMs = 15_000;
+
 /** What a stream is opened for. */
 export interface StreamRequest {
   readonly filter: EventFilter;
@@ -71,7 +74,9 @@ export class LiveStreams {
         closing.abort();
       },
     };
-    if (this.#open.size === 0) this.#sweeper = setInterval(() => this.#endRevoked(), settings.keepalive);
+    if (this.#open.size === 0) {
+      this.#sweeper = setInterval(() => this.#endRevoked(), Math.min(settings.keepalive, longestSweepMs));
+    }
     this.#open.set(stream, () => stillAllowed() || failing.abort(keyEnded()));
     return stream;
   }

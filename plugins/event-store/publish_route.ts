@@ -6,6 +6,7 @@ import type { Envelope } from "../../core/events.ts";
 import type { HttpEnv } from "../../core/http/env.ts";
 import { seesProject } from "../../core/http/principal.ts";
 import type { Host } from "../../core/plugin.ts";
+import { inSpan } from "../../core/trace.ts";
 import type { Landed } from "./draft.ts";
 import type { EventLog } from "./event_log.ts";
 import { placeSubject } from "./place_subject.ts";
@@ -91,23 +92,28 @@ export function addPublishRoute(
     const project = body.project ?? null;
     if (!seesProject(principal, project)) throw outsideOfKey(project);
     const { subject, type } = placeSubject(body.subject, host.node.id);
-    const envelope: Envelope = {
-      id: body.id ?? newId(),
-      subject,
-      type,
-      origin: { nodeId: host.node.id, service: "api", user: principal?.name ?? null },
-      project,
-      correlationId: body.correlation_id ?? c.get("correlationId"),
-      causationId: body.causation_id ?? null,
-      traceparent: currentContext()?.traceparent ?? null,
-      time: timestamp(host.clock),
-      data: body.payload,
+    const accept = () => {
+      const envelope: Envelope = {
+        id: body.id ?? newId(),
+        subject,
+        type,
+        origin: { nodeId: host.node.id, service: "api", user: principal?.name ?? null },
+        project,
+        correlationId: body.correlation_id ?? c.get("correlationId"),
+        causationId: body.causation_id ?? null,
+        traceparent: currentContext()?.traceparent ?? null,
+        time: timestamp(host.clock),
+        data: body.payload,
+      };
+      return log.accept(envelope, {
+        idGiven: body.id !== undefined,
+        correlationGiven: body.correlation_id !== undefined,
+        expectedSeq: body.expected_seq,
+      });
     };
-    const landed = await log.accept(envelope, {
-      idGiven: body.id !== undefined,
-      correlationGiven: body.correlation_id !== undefined,
-      expectedSeq: body.expected_seq,
-    });
+    const call = currentContext()!; // every request has one
+    const landed = await inSpan(`publish ${type}`, { call, kind: "producer" }, accept)
+      .catch((error) => Promise.reject(principal?.projects ? withoutForeign(error) : error));
     return landed.duplicate
       ? c.json({ ...toAnswer(landed), duplicate: true as const }, 200)
       : c.json(toAnswer(landed), 201);
@@ -122,6 +128,14 @@ function toAnswer(landed: Landed) {
     correlation_id: landed.correlationId,
     timestamp: landed.time,
   };
+}
+
+/** Where the subject stands may be due to another project's events. */
+function withoutForeign(error: unknown): unknown {
+  if (!(error instanceof Problem) || error.code !== "sequence_conflict") return error;
+  return new Problem(409, "sequence_conflict", {
+    detail: "The subject is not at expected_seq; read it again",
+  });
 }
 
 function outsideOfKey(project: string | null): Problem {

@@ -1,6 +1,6 @@
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
-import { Problem } from "../../core/errors.ts";
 import type { HttpEnv } from "../../core/http/env.ts";
+import { requireUnlimited } from "../../core/http/principal.ts";
 import type { Storage } from "../../core/storage/storage.ts";
 import type { LiveStreams } from "./live_streams.ts";
 import type { Relay } from "./relay.ts";
@@ -47,11 +47,7 @@ interface StatsParts {
 export function addStatsRoute(http: OpenAPIHono<HttpEnv>, parts: StatsParts): void {
   const { store, storage, relay, streams, nodeId } = parts;
   http.openapi(statsRoute, async (c) => {
-    if (c.get("principal")?.projects) {
-      throw new Problem(403, "project_forbidden", {
-        detail: "The whole log is not for a key limited to projects",
-      });
-    }
+    requireUnlimited(c.get("principal"));
     const { events, firstSeq, lastSeq, lastTime } = await store.extent();
     return c.json({
       events,

@@ -1,5 +1,6 @@
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import type { HttpEnv } from "../../core/http/env.ts";
+import { requireUnlimited } from "../../core/http/principal.ts";
 import type { Exposition } from "../../core/metrics.ts";
 import { negotiateFormat } from "./negotiate_format.ts";
 import { summarize, summarySchema } from "./summary.ts";
@@ -31,14 +32,19 @@ const summaryRoute = createRoute({
   security: [{ key: ["read"] }],
   responses: {
     200: { description: "The summary", content: { "application/json": { schema: summarySchema } } },
+    403: { description: "The key is limited to projects" },
   },
 });
 
 /** Adds `GET /metrics` and `GET /api/metrics/summary`. */
 export function addRoutes(http: OpenAPIHono<HttpEnv>, exposition: Exposition): void {
   http.openapi(scrapeRoute, async (context) => {
+    requireUnlimited(context.get("principal"));
     const { contentType, body } = await exposition.render(negotiateFormat(context.req.header("accept")));
     return context.body(body, 200, { "content-type": contentType, vary: "Accept" });
   });
-  http.openapi(summaryRoute, async (context) => context.json(summarize(await exposition.snapshot()), 200));
+  http.openapi(summaryRoute, async (context) => {
+    requireUnlimited(context.get("principal"));
+    return context.json(summarize(await exposition.snapshot()), 200);
+  });
 }

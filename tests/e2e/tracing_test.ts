@@ -4,6 +4,8 @@ import { waitFor } from "../support/wait_for.ts";
 
 interface OtlpSpan {
   readonly traceId: string;
+  readonly spanId: string;
+  readonly parentSpanId: string;
   readonly name: string;
 }
 
@@ -45,7 +47,12 @@ Deno.test("with OTEL_DENO=true the request's span arrives at a collector, in the
     await waitFor(() => spans.some((span) => span.traceId === traceId), {
       what: "the span at the collector",
     });
-    expect(spans.find((span) => span.traceId === traceId)!.name).toBe("POST /api/events");
+    await waitFor(() => spans.filter((span) => span.traceId === traceId).length >= 2, { what: "both spans" });
+    const request = spans.find((span) => span.traceId === traceId && span.name === "POST /api/events")!;
+    const publish = spans.find((span) => span.traceId === traceId && span.name === "publish demo.traced")!;
+    expect([request.parentSpanId, publish.parentSpanId]).toEqual(["b7ad6b7169203331", request.spanId]);
+    const { items: [event] } = await (await agent.fetch("/api/events?type=demo.traced")).json();
+    expect(event.type).toBe("demo.traced");
   }
   await collector.shutdown();
 });
