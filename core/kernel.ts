@@ -71,29 +71,41 @@ export async function startKernel(options: KernelOptions): Promise<Kernel> {
   log.info("started", { url, node_id: shared.node.id, plugins: [...entries.keys()] });
 
   const resources = opened.move();
+  // One change at a time: a plugin that is being started must not outlive the database under it.
+  let change: Promise<unknown> = Promise.resolve();
+  const inTurn = (work: () => Promise<void>): Promise<void> => {
+    const turn = change.then(() => {
+      if (stopping) throw new Error("Cannot change the plugins: the agent is stopping");
+      return work();
+    });
+    change = turn.catch(() => {}); // whoever asked for it hears of it
+    return turn;
+  };
   let stopping: Promise<void> | undefined;
   return {
     node: shared.node,
     url,
     adminKeyFile: http.adminKeyFile,
-    stop: () => stopping ??= resources.disposeAsync().then(() => log.info("stopped")),
-    stopPlugin: async (name) => {
-      const host = running.get(name);
-      if (!host) throw new Error(`Cannot stop "${name}": it does not run`);
-      running.delete(name);
-      await stopHosts([host]);
-    },
-    startPlugin: async (name) => {
-      if (running.has(name)) throw new Error(`Cannot start "${name}": it runs already`);
-      try {
-        await start([name]);
-      } catch (error) {
+    stop: () => stopping ??= change.then(() => resources.disposeAsync()).then(() => log.info("stopped")),
+    stopPlugin: (name) =>
+      inTurn(async () => {
         const host = running.get(name);
+        if (!host) throw new Error(`Cannot stop "${name}": it does not run`);
         running.delete(name);
-        if (host) await stopHosts([host]);
-        throw error;
-      }
-    },
+        await stopHosts([host]);
+      }),
+    startPlugin: (name) =>
+      inTurn(async () => {
+        if (running.has(name)) throw new Error(`Cannot start "${name}": it runs already`);
+        try {
+          await start([name]);
+        } catch (error) {
+          const host = running.get(name);
+          running.delete(name);
+          if (host) await stopHosts([host]);
+          throw error;
+        }
+      }),
   };
 }
 

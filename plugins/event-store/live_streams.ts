@@ -51,13 +51,16 @@ export class LiveStreams {
     return this.#options.settings.keepalive;
   }
 
-  /** Throws Problem 503 where too many are open. */
-  open({ filter, afterSeq, stillAllowed }: StreamRequest): OpenStream {
+  /** Rejects with Problem 503 where too many are open, 409 where the reader has seen more than this log holds. */
+  async open({ filter, afterSeq, stillAllowed }: StreamRequest): Promise<OpenStream> {
     const { store, tail, settings } = this.#options;
     if (this.#stopping.signal.aborted || this.#open.size >= settings.max_clients) {
       throw new Problem(503, "too_many_streams", {
         detail: `${this.#open.size} streams are open, which is all this agent allows; try again later`,
       });
+    }
+    if (afterSeq !== undefined && afterSeq > tail.position && afterSeq > await store.headSeq()) {
+      throw beyondEnd(afterSeq);
     }
     const closing = new AbortController();
     const failing = new AbortController();
@@ -95,5 +98,12 @@ export class LiveStreams {
 function keyEnded(): Problem {
   return new Problem(401, "key_ended", {
     detail: "The key that opened this stream was revoked or has expired",
+  });
+}
+
+function beyondEnd(afterSeq: number): Problem {
+  return new Problem(409, "beyond_end", {
+    detail:
+      `The log does not reach to ${afterSeq}: it is another one than before, perhaps restored from a backup`,
   });
 }

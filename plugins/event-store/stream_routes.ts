@@ -27,6 +27,7 @@ const sseRoute = createRoute({
   },
   responses: {
     200: { description: "The stream", content: { "text/event-stream": { schema: z.string() } } },
+    409: { description: "`after_seq` lies beyond the end of this log" },
     503: { description: "Too many streams are open" },
   },
 });
@@ -49,6 +50,7 @@ const websocketRoute = createRoute({
   responses: {
     101: { description: "Switching to WebSocket" },
     426: { description: "This route speaks WebSocket only" },
+    409: { description: "`after_seq` lies beyond the end of this log" },
     503: { description: "Too many streams are open" },
   },
 });
@@ -75,14 +77,14 @@ export function addStreamRoutes(
     const { ticket, expiresAt } = tickets.issue(c.get("principal")!);
     return c.json({ ticket, expires_at: expiresAt }, 201);
   });
-  http.openapi(sseRoute, (c) => {
+  http.openapi(sseRoute, async (c) => {
     // Hono drops the body of an answer to HEAD without cancelling it: the stream would stay open for ever.
     if (c.req.method === "HEAD") {
       return c.body(null, 200, { "content-type": "text/event-stream; charset=utf-8" });
     }
     const query = c.req.valid("query");
     const lastEventId = c.req.valid("header")["last-event-id"];
-    const stream = streams.open({
+    const stream = await streams.open({
       filter: toFilter(query, c.get("principal")),
       // What a reconnecting browser has seen counts more than where its page once started.
       afterSeq: lastEventId === undefined ? startOf(query) : Number(lastEventId),
@@ -90,9 +92,9 @@ export function addStreamRoutes(
     });
     return sseResponse(stream, { keepaliveMs: streams.keepaliveMs, correlationId: c.get("correlationId") });
   });
-  http.openapi(websocketRoute, (c) => {
+  http.openapi(websocketRoute, async (c) => {
     const query = c.req.valid("query");
-    const stream = streams.open({
+    const stream = await streams.open({
       filter: toFilter(query, c.get("principal")),
       afterSeq: startOf(query),
       stillAllowed: () => c.env.stillAllowed(),

@@ -151,6 +151,16 @@ Deno.test("WebSocket: in batches the same events arrive in the same order, in fe
   await closed;
 });
 
+Deno.test("a reader that has seen more than the log holds is told, rather than kept waiting", async () => {
+  await using kernel = await start();
+  await publish(kernel, 1);
+  const answer = await kernel.fetch("/api/events/sse", { headers: { "last-event-id": "17" } });
+  expect([answer.status, (await answer.json()).code]).toEqual([409, "beyond_end"]);
+  const atEnd = await kernel.fetch("/api/events/sse?after_seq=1");
+  expect(atEnd.status).toBe(200);
+  await atEnd.body?.cancel();
+});
+
 Deno.test("a ticket is good for one connection", async () => {
   await using kernel = await start();
   const once = await ticket(kernel);
@@ -193,4 +203,48 @@ Deno.test("streams are bounded in number and end when the agent stops", async ()
   await plain.body?.cancel();
   await kernel.stop();
   expect((await closed).code).toBe(1001);
+});
+
+Deno.test("SSE: HEAD takes no place among the streams", async () => {
+  await using kernel = await start({ stream: { max_clients: 1 } });
+  for (let request = 1; request <= 3; request++) {
+    const head = await kernel.fetch("/api/events/sse", { method: "HEAD" });
+    expect([head.status, head.headers.get("content-type")]).toEqual([
+      200,
+      "text/event-stream; charset=utf-8",
+    ]);
+    await head.body?.cancel();
+  }
+  expect((await (await kernel.fetch("/api/events/stats")).json()).stream_clients).toBe(0);
+  const stream = await kernel.fetch("/api/events/sse");
+  expect(stream.status).toBe(200);
+  await stream.body?.cancel();
+});
+
+Deno.test("SSE: a reader that leaves with events it did not read gives its place back", async () => {
+  await using kernel = await start({ stream: { max_clients: 1 } });
+  const stream = await kernel.fetch("/api/events/sse");
+  const clients = async () => (await (await kernel.fetch("/api/events/stats")).json()).stream_clients;
+  expect(await clients()).toBe(1);
+  for (let n = 1; n <= 3; n++) await publish(kernel, n);
+  await stream.body?.cancel();
+  await waitFor(async () => await clients() === 0, { what: "the stream to be gone" });
+});
+
+Deno.test("pages of large stored events stay small, and together they are everything", async () => {
+  await using kernel = await start();
+  const text = "x".repeat(200_000);
+  for (let published = 0; published < 200; published += 20) {
+    await Promise.all(Array.from({ length: 20 }, (_, n) => publish(kernel, n, "demo.large", text)));
+  }
+  const seqs: number[] = [];
+  let cursor = "";
+  do {
+    const page = await (await kernel.fetch(`/api/events?limit=1000${cursor}`)).text();
+    expect(page.length).toBeLessThan(3.5 * 1024 * 1024); // the rows of one statement, 16 at first
+    const { items: found, next } = JSON.parse(page);
+    seqs.push(...found.map((item: Item) => item.seq));
+    cursor = next === null ? "" : `&cursor=${next}`;
+  } while (cursor !== "");
+  expect(seqs).toEqual(Array.from({ length: 200 }, (_, index) => index + 1));
 });
