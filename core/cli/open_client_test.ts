@@ -1,5 +1,5 @@
 import { expect } from "expect";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { recordTerminal } from "../../tests/support/record_terminal.ts";
 import { CliError } from "./cli_error.ts";
 import { openClient } from "./open_client.ts";
@@ -80,6 +80,19 @@ for (
     });
   });
 }
+
+Deno.test("a relative name of the configuration begins where the command line was typed", async () => {
+  await withFolder("http: { port: 9123 }", async (file) => {
+    const typedThere = { INIT_CWD: dirname(file) }; // `deno task` sets it, and runs in the folder of the project
+    const there = { port: 9123, keyFile: join(dirname(file), "data", "admin.key") };
+    expect(await readLocalSettings("projects.yaml", typedThere)).toMatchObject(there);
+    expect(await readLocalSettings(file, { INIT_CWD: "/nonexistent" })).toMatchObject(there);
+    const named = { ...typedThere, COMMANDCENTER_CONFIG: "./data/../projects.yaml" };
+    expect(await readLocalSettings(undefined, named)).toMatchObject(there);
+    const here = join(Deno.cwd(), "data", "admin.key"); // without a name it is the project's own
+    expect(await readLocalSettings(undefined, typedThere)).toMatchObject({ port: 9000, keyFile: here });
+  });
+});
 
 Deno.test("a configuration that is named has to exist", async () => {
   const error = await refusal(readLocalSettings("/nonexistent/projects.yaml", {}));

@@ -128,7 +128,7 @@ plugins:
     text: "http: { max_body: 1048576, request_timeout: }\nplugins:\n",
     lines: [
       "projects.yaml:1:19 http.max_body: expected something like 512kb, 8mb or 1gb",
-      "projects.yaml:1:28 http.request_timeout: expected something like 500ms, 15s, 5m, 2h or 7d",
+      "projects.yaml:1:45 http.request_timeout: expected something like 500ms, 15s, 5m, 2h or 7d",
     ],
   },
   {

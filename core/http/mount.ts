@@ -7,7 +7,7 @@ import { defaultSecurity, type Policy, policyOf, type SecurityRequirement } from
 export interface Mountable {
   /** Plugin or kernel part, for error messages. */
   readonly name: string;
-  /** Paths it owns, such as `/api/events`: these and everything below; `/` is that one path only. */
+  /** Paths it owns, such as `/api/events`: these and everything below. A bare part may own `/` alone. */
   readonly prefixes: readonly string[];
   readonly app: OpenAPIHono<HttpEnv>;
   /** Its handlers use neither body, `c.get(...)` nor the call's context, and so need nothing around them. */
@@ -46,7 +46,8 @@ export function createMount({ name, prefixes, app, bare = false }: Mountable): M
     throw new Error(`Cannot mount "${name}": ${state}`);
   };
   for (const prefix of prefixes) {
-    if (prefix !== "/" && !/^(\/[A-Za-z0-9._~-]+)+$/.test(prefix)) {
+    if (bare && prefix === "/") continue; // the edge's middleware could not stand around it alone
+    if (!/^(\/[A-Za-z0-9._~-]+)+$/.test(prefix)) {
       fail(`"${prefix}" is no prefix such as /api/events`);
     }
   }

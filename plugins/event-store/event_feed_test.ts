@@ -7,13 +7,17 @@ import { waitFor } from "../../tests/support/wait_for.ts";
 import { eventFeed, type FeedOptions } from "./event_feed.ts";
 import { EventTail } from "./event_tail.ts";
 import { GroupCommit } from "./group_commit.ts";
+import { LiveStreams } from "./live_streams.ts";
 import { migrations } from "./migrations.ts";
 import { EventStore } from "./store.ts";
+import { sseResponse } from "./stream_sse.ts";
 import type { EventStoreTables } from "./tables.ts";
 
 interface Log extends AsyncDisposable {
   readonly store: EventStore;
   readonly tail: EventTail;
+  /** How many listen to the tail. */
+  listeners(): number;
   append(subject: string): Promise<unknown>;
   feed(options?: Partial<FeedOptions>): ReturnType<typeof eventFeed>;
 }
@@ -24,6 +28,7 @@ async function openLog(storage: Storage): Promise<Log> {
   const store = new EventStore(storage);
   const tail = new EventTail({ store, log });
   await tail.start();
+  const listening = countListeners(tail);
   const group = new GroupCommit({
     store,
     log,
@@ -38,6 +43,7 @@ async function openLog(storage: Storage): Promise<Log> {
   return {
     store,
     tail,
+    listeners: () => listening.size,
     append: (subject) => group.append(eventDraft(subject)),
     feed: (options) =>
       eventFeed({
@@ -57,6 +63,21 @@ async function openLog(storage: Storage): Promise<Log> {
       await group.drain();
     },
   };
+}
+
+/** Notes who listens, from now on. */
+function countListeners(tail: EventTail): ReadonlySet<unknown> {
+  const listening = new Set<unknown>();
+  const listen = tail.listen.bind(tail);
+  tail.listen = (listener) => {
+    const leave = listen(listener);
+    listening.add(listener);
+    return () => {
+      listening.delete(listener);
+      leave();
+    };
+  };
+  return listening;
 }
 
 async function take(feed: ReturnType<typeof eventFeed>, count: number): Promise<number[]> {
@@ -139,3 +160,49 @@ testOnEveryStorage("a feed that is aborted ends, also while it waits", async (st
   abort.abort();
   expect(await waiting).toEqual({ done: true, value: undefined });
 });
+
+testOnEveryStorage(
+  "a reader that waits is not cut off by one batch larger than its buffer",
+  async (storage) => {
+    await using log = await openLog(storage);
+    const abort = new AbortController();
+    let overflows = 0;
+    const feed = log.feed({ buffer: 100, signal: abort.signal, onOverflow: () => overflows++ });
+    const reading = take(feed, 200);
+    await Promise.all(Array.from({ length: 200 }, () => log.append("hub.a.demo.burst")));
+    expect(overflows).toBe(0);
+    expect(await reading).toEqual(Array.from({ length: 200 }, (_, index) => index + 1));
+    const waiting = feed.next();
+    abort.abort();
+    expect(await waiting).toEqual({ done: true, value: undefined });
+    expect(log.listeners()).toBe(0);
+  },
+);
+
+testOnEveryStorage(
+  "a reader that leaves with an event it did not read leaves no listener",
+  async (storage) => {
+    await using log = await openLog(storage);
+    const streams = new LiveStreams({
+      store: log.store,
+      tail: log.tail,
+      settings: { max_clients: 10, buffer: 10_000, keepalive: 15_000 },
+    });
+    const stream = await streams.open({ filter: {}, afterSeq: undefined, stillAllowed: () => true });
+    let delivered = 0;
+    const next = stream.feed.next.bind(stream.feed);
+    stream.feed.next = async () => {
+      const result = await next();
+      delivered++;
+      return result;
+    };
+    const reader = sseResponse(stream, { keepaliveMs: 15_000, correlationId: "c1" }).body!.getReader();
+    await reader.read(); // "connected"
+    await waitFor(() => log.listeners() === 1, { what: "the stream to be live" });
+    await log.append("hub.a.demo.unread");
+    await waitFor(() => delivered === 1, { what: "the event to wait for the reader" });
+    await reader.cancel();
+    expect([log.listeners(), streams.count]).toEqual([0, 0]);
+    streams.stop();
+  },
+);

@@ -40,7 +40,9 @@ testWithNats("more than a connection holds at once is relayed in order, without 
   await waitFor(async () => (await relayed(kernel)).seq === 1, { what: "the first event" });
   await nats.freeze(); // so that all of it waits for the relay
   const text = "x".repeat(900 * 1024 - 100);
-  await Promise.all(Array.from({ length: 100 }, (_, n) => publish(kernel, "demo.more", n < 73 ? text : "")));
+  for (const [count, each] of [[45, text], [45, text], [10, ""]] as const) {
+    await Promise.all(Array.from({ length: count }, () => publish(kernel, "demo.more", each)));
+  }
   nats.thaw();
   await waitFor(async () => (await relayed(kernel)).seq === 101, { what: "the relay", timeoutMs: 60_000 });
   const events = await relayedEvents(nats.url);

@@ -96,6 +96,29 @@ Deno.test("the summary keeps to its schema, lists only declared metrics, and nee
   });
 });
 
+Deno.test("a key limited to projects sees neither the metrics nor the summary", async () => {
+  await withAgent(async ({ kernel, get }) => {
+    const admin = (await readFile(kernel.adminKeyFile, "utf8")).trim();
+    const keyFor = async (projects: readonly string[] | null): Promise<Record<string, string>> => {
+      const made = await fetch(`${kernel.url}/api/keys`, {
+        method: "POST",
+        headers: { authorization: `Bearer ${admin}`, "content-type": "application/json" },
+        body: JSON.stringify({ name: "reader", scopes: ["read"], ...(projects ? { projects } : {}) }),
+      });
+      expect(made.status).toBe(201);
+      return { authorization: `Bearer ${(await made.json()).key}` };
+    };
+    const [limited, unlimited] = [await keyFor(["a"]), await keyFor(null)];
+    for (const path of ["/metrics", "/api/metrics/summary"]) {
+      const refused = await get(path, limited);
+      expect([path, refused.status, (await refused.json()).code]).toEqual([path, 403, "project_forbidden"]);
+      const answered = await get(path, unlimited);
+      expect([path, answered.status]).toEqual([path, 200]);
+      await answered.body?.cancel();
+    }
+  });
+});
+
 Deno.test("stopped and started again it declares everything anew", async () => {
   await withAgent(async ({ kernel, metrics }) => {
     const before = metrics.describe();
