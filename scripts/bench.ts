@@ -1,5 +1,6 @@
 // deno task bench [ROW ...] [--rounds N] [--json]: figures beside their baselines; docs/benchmarks.md explains them.
 import { parseArgs } from "node:util";
+import { messageOf } from "../core/errors.ts";
 import { appendPostgresRow } from "./bench/append_postgres_row.ts";
 import { appendRow, appendSubscribedRow } from "./bench/append_row.ts";
 import { healthRow } from "./bench/health_row.ts";
@@ -20,6 +21,7 @@ const allRows: readonly Row[] = [
   healthRow,
   sseRow,
   websocketRow,
+  websocketSingleRow,
 ];
 const usage = `deno task bench [ROW ...] [--rounds N] [--json]
   ROW: ${allRows.map(({ name }) => name).join(", ")} (default: all)`;
@@ -76,4 +78,14 @@ async function main({ rows, rounds, json }: Choice): Promise<void> {
   }
 }
 
-if (import.meta.main) await main(readArguments(Deno.args));
+/** The choice, or exit status 2 with the usage. */
+function chosen(): Choice {
+  try {
+    return readArguments(Deno.args);
+  } catch (error) {
+    print(messageOf(error));
+    Deno.exit(2);
+  }
+}
+
+if (import.meta.main) await main(chosen());

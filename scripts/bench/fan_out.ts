@@ -1,7 +1,7 @@
 import { Buffer } from "node:buffer";
 import process from "node:process";
 import { within } from "../../tests/support/wait_for.ts";
-import { cpuSecondsOf } from "./cpu_time.ts";
+import { cpuSecondsOf, cpuSecondsOfMachine } from "./cpu_time.ts";
 import { HttpConnection, requestBytes } from "./http_connection.ts";
 import { WebsocketReader } from "./websocket_reader.ts";
 
@@ -38,6 +38,8 @@ export interface FanOut {
   readonly serverMicrosecondsPerDelivery: number;
   readonly serverBusyPercent: number;
   readonly clientBusyPercent: number;
+  /** What everything else on the machine used: with more than a little, latencies tell nothing about the server. */
+  readonly othersBusyPercent: number;
 }
 
 /**
@@ -58,7 +60,7 @@ export async function fanOut(options: FanOutOptions): Promise<FanOut> {
     const sampled = index % sampledOneIn === 0;
     return reader.read((text) => arrivals.note(text, sampled ? startsAt + settlingMs : Infinity));
   });
-  const before = { server: cpuSecondsOf(pid) ?? NaN, client: process.cpuUsage() };
+  const cpuBefore = cpuSeconds(pid);
   const answersMs = new Float64Array(events);
   const publishing = publishSteadily(options, { events, startsAt, answersMs });
   const everything = Promise.all([publishing, arrivals.complete]);
@@ -69,15 +71,26 @@ export async function fanOut(options: FanOutOptions): Promise<FanOut> {
     timeoutMs: arrivalTimeoutMs,
   });
   const seconds = (performance.now() - startsAt) / 1000;
-  const serverSeconds = (cpuSecondsOf(pid) ?? NaN) - before.server;
-  const { user, system } = process.cpuUsage(before.client);
+  const cpu = cpuSeconds(pid);
+  const server = cpu.server - cpuBefore.server;
+  const client = cpu.client - cpuBefore.client;
   return {
     latenciesMs: Float64Array.from(arrivals.latenciesMs).sort(),
     answersMs: answersMs.subarray(Math.round(settlingMs / 1000 * eventsPerSecond)).sort(),
     deliveriesPerSecond: events * subscribers / seconds,
-    serverMicrosecondsPerDelivery: serverSeconds * 1e6 / (events * subscribers),
-    serverBusyPercent: serverSeconds / seconds * 100,
-    clientBusyPercent: (user + system) / 1e4 / seconds,
+    serverMicrosecondsPerDelivery: server * 1e6 / (events * subscribers),
+    serverBusyPercent: server / seconds * 100,
+    clientBusyPercent: client / seconds * 100,
+    othersBusyPercent: (cpu.machine - cpuBefore.machine - server - client) / seconds * 100,
+  };
+}
+
+function cpuSeconds(pid: number): { server: number; client: number; machine: number } {
+  const { user, system } = process.cpuUsage();
+  return {
+    server: cpuSecondsOf(pid) ?? NaN,
+    client: (user + system) / 1e6,
+    machine: cpuSecondsOfMachine() ?? NaN,
   };
 }
 

@@ -8,7 +8,7 @@ export function describeRow({ name, unit, goal, work, baseline, ratio, reached }
     : goal.kind === "figure"
     ? `  (goal: < ${goal.below} ${unit})`
     : "";
-  const result = goal.kind === "figure" ? `${range(work.figure)} ${unit}` : `${range(ratio)} of the baseline`;
+  const result = unit === "ms" ? `${range(work.figure)} ms` : `${range(ratio)} of the baseline`;
   return [
     `${name}: ${result}${aim}${mark}`,
     sideLine("work", work, unit),

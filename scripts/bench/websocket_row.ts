@@ -54,6 +54,7 @@ async function measure(options: FanOutOptions): Promise<Measurement> {
       server_us_per_delivery: run.serverMicrosecondsPerDelivery,
       server_busy_percent: run.serverBusyPercent,
       client_busy_percent: run.clientBusyPercent,
+      others_busy_percent: run.othersBusyPercent,
     },
   };
 }
