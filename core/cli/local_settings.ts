@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { type ConfigPath, pathText } from "../config/config_path.ts";
 import type { Fault } from "../config/fault.ts";
@@ -29,8 +30,9 @@ const defaults = { "http.host": "127.0.0.1", "http.port": 9000, "node.data_dir":
 export function configFile(option: string | undefined, env: Environment): { path: string; given: boolean } {
   const path = option ?? (env.COMMANDCENTER_CONFIG || undefined);
   if (path === undefined) return { path: "projects.yaml", given: false };
-  const elsewhere = env.INIT_CWD && resolve(env.INIT_CWD) !== resolve(".") ? env.INIT_CWD : undefined;
-  return { path: elsewhere === undefined ? path : resolve(elsewhere, path), given: true };
+  const typed = env.INIT_CWD ? resolve(env.INIT_CWD, path) : path;
+  // The variable is inherited: a program that `deno task` started may have gone to another folder and call us there.
+  return { path: existsSync(typed) || !existsSync(path) ? typed : path, given: true };
 }
 
 /**

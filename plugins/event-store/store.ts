@@ -9,7 +9,7 @@ import { eventColumns, type EventRow, type EventStoreTables } from "./tables.ts"
 const insertSizes = [64, 16, 1] as const;
 
 /** Rows of the first statement of a page; how large they are decides how many the next one takes. */
-const firstStatementRows = 16;
+const firstStatementRows = 4;
 /** Characters of payload after which a page is full. */
 const maxPageCharacters = 1024 * 1024;
 
