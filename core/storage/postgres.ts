@@ -1,7 +1,8 @@
-import { CompiledQuery, type Driver, Kysely, PostgresDialect, type Transaction } from "kysely";
+import { CompiledQuery, Kysely, PostgresDialect, type Transaction } from "kysely";
 // @ts-types="@types/pg"
 import pg from "pg";
 import { pause } from "../supervise.ts";
+import { CommitQueues } from "./commit_queues.ts";
 import { CommitSignal } from "./commit_signal.ts";
 import { migrate } from "./migrate.ts";
 import type { StorageSettings } from "./settings.ts";
@@ -28,11 +29,12 @@ export async function openPostgres(settings: StorageSettings, options: StorageOp
   // A connection that breaks in use rejects the query that uses it; without a listener it would end the process too.
   pool.on("connect", (client) => client.on("error", () => {}));
   const committed = new CommitSignal();
+  const queues = new CommitQueues();
   const dialect = new PostgresDialect({ pool });
   const db = new Kysely<unknown>({
     dialect: {
       createAdapter: () => dialect.createAdapter(),
-      createDriver: () => withCommitSignal(dialect.createDriver(), committed),
+      createDriver: () => queues.attach(dialect.createDriver(), () => committed.fire()),
       createIntrospector: (kysely) => dialect.createIntrospector(kysely),
       createQueryCompiler: () => dialect.createQueryCompiler(),
     },
@@ -47,6 +49,7 @@ export async function openPostgres(settings: StorageSettings, options: StorageOp
     announce: async <Tables>(trx: Transaction<Tables>) => {
       await trx.executeQuery(CompiledQuery.raw(`select pg_notify('${channel}', '')`));
     },
+    beforeCommit: (trx, entry) => queues.put(trx, entry),
     probe: async () => {
       const started = performance.now();
       await db.executeQuery(pingQuery);
@@ -135,13 +138,4 @@ async function listen(
     }
     await pause(reconnectMs, signal);
   }
-}
-
-function withCommitSignal(driver: Driver, committed: CommitSignal): Driver {
-  const commit = driver.commitTransaction.bind(driver);
-  driver.commitTransaction = async (connection) => {
-    await commit(connection);
-    committed.fire();
-  };
-  return driver;
 }

@@ -2,6 +2,7 @@ import { stat } from "node:fs/promises";
 import { DatabaseSync } from "node:sqlite";
 import { Kysely, SqliteAdapter, SqliteIntrospector, SqliteQueryCompiler } from "kysely";
 import { compilePattern } from "../bus/subject.ts";
+import { CommitQueues } from "./commit_queues.ts";
 import { CommitSignal } from "./commit_signal.ts";
 import { migrate } from "./migrate.ts";
 import { SqliteDriver } from "./sqlite_driver.ts";
@@ -29,7 +30,9 @@ export function openSqlite(path: string): Storage {
   const reader = new DatabaseSync(path, { readOnly: true });
   configure(reader);
   const committed = new CommitSignal();
-  const driver = new SqliteDriver({ writer, reader, onCommit: () => committed.fire() });
+  const queues = new CommitQueues();
+  const onCommit = () => committed.fire();
+  const driver = queues.attach(new SqliteDriver({ writer, reader, onCommit }), onCommit);
   const db = new Kysely<unknown>({
     dialect: {
       createAdapter: () => new WalSqliteAdapter(),
@@ -44,6 +47,7 @@ export function openSqlite(path: string): Storage {
     migrate: (owner, migrations) => migrate(db, { owner, migrations, kind: "sqlite" }),
     onCommit: (listener) => committed.listen(listener),
     announce: () => Promise.resolve(),
+    beforeCommit: (trx, entry) => queues.put(trx, entry),
     probe: () => {
       const started = performance.now();
       reader.prepare("select 1 from sqlite_master limit 1").all();

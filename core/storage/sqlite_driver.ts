@@ -49,7 +49,6 @@ export class SqliteDriver implements Driver {
 
   commitTransaction(connection: DatabaseConnection): Promise<void> {
     (connection as SqliteConnection).end("commit");
-    this.#onCommit();
     return Promise.resolve();
   }
 

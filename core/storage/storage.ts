@@ -1,4 +1,5 @@
 import type { Kysely, Transaction } from "kysely";
+import type { CommitQueue } from "./commit_queues.ts";
 
 /** One step of a plugin's tables. The portable subset serves both databases; `kind` is for what it cannot say. */
 export interface Migration {
@@ -20,6 +21,11 @@ export interface Storage {
   onCommit(listener: () => void): () => void;
   /** Tells the other agents on the same database about this transaction, once it commits; nothing to do on SQLite. */
   announce<Tables>(trx: Transaction<Tables>): Promise<void>;
+  /** Puts an item off until `trx` commits; then `queue.flush` gets it, inside the transaction and right before its commit. */
+  beforeCommit<Tables, Item>(
+    trx: Transaction<Tables>,
+    entry: { readonly queue: CommitQueue<Item>; readonly item: Item },
+  ): Promise<void>;
   /** Milliseconds of a trivial query; rejects when the database does not answer. */
   probe(): Promise<number>;
   /** Bytes on disk, for the metrics. */

@@ -1,13 +1,16 @@
 import { isDeepStrictEqual } from "node:util";
 import { Problem } from "../../core/errors.ts";
 import type { Draft, Landed } from "./draft.ts";
-import type { EventRow } from "./tables.ts";
+import { sealAfter } from "./event_hash.ts";
+import type { EventContent, EventRow } from "./tables.ts";
 
 /** What the batch has to know of the log, read under the lock on its head. */
 export interface LogView {
   readonly seq: number;
   readonly storedMs: number;
-  /** Stored events whose id a draft brings along. */
+  /** Hash of the last event. */
+  readonly hash: string;
+  /** Stored events whose id a draft brings along, by `identityOf`. */
   readonly known: ReadonlyMap<string, EventRow>;
   /** Last sequence of each subject that a draft expects something of; absent = 0. */
   readonly lastSeq: ReadonlyMap<string, number>;
@@ -19,29 +22,41 @@ export interface BatchPlan {
   readonly results: (Landed | Problem)[];
 }
 
+/** What tells an event from all others: ids are unique among the events of one node. */
+export function identityOf({ id, node_id }: Pick<EventContent, "id" | "node_id">): string {
+  return `${node_id} ${id}`;
+}
+
 /** Gives sequences to a batch in its order; one draft's conflict leaves the others alone. Touches no database. */
 export function planBatch(drafts: readonly Draft[], view: LogView): BatchPlan {
   const rows: EventRow[] = [];
   const fresh = new Map<string, EventRow>();
   const lastSeq = new Map(view.lastSeq);
+  let { hash } = view;
   const results = drafts.map((draft): Landed | Problem => {
     const { envelope } = draft;
-    const before = draft.idGiven ? view.known.get(envelope.id) ?? fresh.get(envelope.id) : undefined;
+    const identity = draft.idGiven ? identityOf({ id: envelope.id, node_id: envelope.origin.nodeId }) : "";
+    const before = draft.idGiven ? view.known.get(identity) ?? fresh.get(identity) : undefined;
     if (before) return isSame(before, draft) ? landed(before, true) : idConflict(envelope.id);
     const last = lastSeq.get(envelope.subject);
     if (draft.expectedSeq !== undefined && draft.expectedSeq !== (last ?? 0)) {
       return sequenceConflict(draft, last ?? 0);
     }
-    const row = toRow(draft, { seq: view.seq + rows.length + 1, storedMs: view.storedMs });
+    const content = contentOf(draft, { seq: view.seq + rows.length + 1, storedMs: view.storedMs });
+    const row: EventRow = { ...content, ...sealAfter(hash, content) };
+    hash = row.hash;
     rows.push(row);
-    if (draft.idGiven) fresh.set(row.id, row);
+    if (draft.idGiven) fresh.set(identity, row);
     if (last !== undefined || draft.expectedSeq !== undefined) lastSeq.set(row.subject, row.seq);
     return landed(row, false);
   });
   return { rows, results };
 }
 
-function toRow({ envelope, payload }: Draft, { seq, storedMs }: { seq: number; storedMs: number }): EventRow {
+function contentOf(
+  { envelope, payload, arrival = "published", attributes = null }: Draft,
+  { seq, storedMs }: { seq: number; storedMs: number },
+): EventContent {
   return {
     seq,
     id: envelope.id,
@@ -56,6 +71,8 @@ function toRow({ envelope, payload }: Draft, { seq, storedMs }: { seq: number; s
     traceparent: envelope.traceparent,
     time: envelope.time,
     stored_ms: storedMs,
+    arrival,
+    attributes,
     payload,
   };
 }
@@ -66,11 +83,11 @@ function landed(row: EventRow, duplicate: boolean): Landed {
 }
 
 /** The same event said again: what its author chose is equal; what the agent added (time, trace) may differ. */
-function isSame(row: EventRow, { envelope, payload, correlationGiven }: Draft): boolean {
+function isSame(row: EventRow, { envelope, payload, correlationGiven, attributes = null }: Draft): boolean {
   return row.subject === envelope.subject &&
     row.project === envelope.project &&
     row.causation_id === envelope.causationId &&
-    row.node_id === envelope.origin.nodeId &&
+    row.attributes === attributes &&
     (!correlationGiven || row.correlation_id === envelope.correlationId) &&
     (row.payload === payload || isDeepStrictEqual(JSON.parse(row.payload), JSON.parse(payload)));
 }

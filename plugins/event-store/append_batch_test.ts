@@ -2,8 +2,9 @@ import { expect } from "expect";
 import { Problem } from "../../core/errors.ts";
 import { planBatch } from "./append_batch.ts";
 import type { Draft } from "./draft.ts";
+import { firstLink } from "./event_hash.ts";
 
-const emptyLog = { seq: 7, storedMs: 1000, known: new Map(), lastSeq: new Map() };
+const emptyLog = { seq: 7, storedMs: 1000, hash: firstLink, known: new Map(), lastSeq: new Map() };
 
 function draft(changes: Partial<Draft> & { id?: string; subject?: string } = {}): Draft {
   const { id = crypto.randomUUID(), subject = "hub.a.demo.made", ...rest } = changes;
@@ -51,7 +52,7 @@ Deno.test("an id with other content is a conflict that leaves the neighbours and
 
 Deno.test("a correlation id counts as content only where the author chose it", () => {
   const { rows: [stored] } = planBatch([draft({ id: "x" })], emptyLog);
-  const log = { ...emptyLog, known: new Map([["x", stored!]]) };
+  const log = { ...emptyLog, known: new Map([["a x", stored!]]) };
   const other = draft({ id: "x" });
   const elsewhere = { ...other, envelope: { ...other.envelope, correlationId: "c2" } };
   expect(planBatch([elsewhere], log).results[0]).toMatchObject({ duplicate: true });

@@ -1,4 +1,5 @@
 import type { Envelope } from "../../core/events.ts";
+import type { Arrival } from "./tables.ts";
 
 /** An event on its way into the log. */
 export interface Draft {
@@ -10,6 +11,10 @@ export interface Draft {
   /** Whether a correlation id was given, and so belongs to what makes two events the same. */
   readonly correlationGiven: boolean;
   readonly expectedSeq?: number | undefined;
+  /** Default: published. */
+  readonly arrival?: Arrival;
+  /** JSON text; see EventContent. */
+  readonly attributes?: string | null;
 }
 
 /** Where an event landed. */

@@ -1,16 +1,19 @@
 import type { Clock } from "../../core/clock.ts";
 import { Problem } from "../../core/errors.ts";
 import type { AppendOptions, Envelope, Journal, Published } from "../../core/events.ts";
+import type { CommitQueue } from "../../core/storage/commit_queues.ts";
+import type { Storage } from "../../core/storage/storage.ts";
 import type { Draft, Landed } from "./draft.ts";
 import type { GroupCommit } from "./group_commit.ts";
 import type { EventStore } from "./store.ts";
 
 interface EventLogOptions {
   readonly store: EventStore;
+  readonly storage: Storage;
   readonly group: GroupCommit;
   readonly clock: Clock;
   readonly maxPayloadBytes: number;
-  readonly onLanded: (landed: Landed) => void;
+  readonly onLanded: (landed: Pick<Landed, "duplicate">) => void;
 }
 
 /** What an author outside may decide about an event. */
@@ -23,20 +26,37 @@ export interface Given {
 /** The store of record: every event of this agent goes through here. */
 export class EventLog implements Journal {
   readonly #options: EventLogOptions;
+  readonly #atCommit: CommitQueue<Draft> = {
+    flush: async (trx, drafts) => {
+      const { store, clock } = this.#options;
+      await store.appendIn(trx, { drafts, nowMs: clock.now() });
+    },
+    committed: (drafts) => drafts.forEach(() => this.#options.onLanded({ duplicate: false })),
+  };
 
   constructor(options: EventLogOptions) {
     this.#options = options;
   }
 
-  /** For what plugins publish; in the caller's transaction where one is given. */
+  /**
+   * For what plugins publish. In a caller's transaction the event gets its place right before the commit, so that a long
+   * transaction holds nobody up; only where it expects a sequence, the end of the log is locked from here on.
+   */
   append(envelope: Envelope, { trx, expectedSeq }: AppendOptions = {}): Promise<Published> {
     const draft = this.#draft(envelope, { idGiven: false, correlationGiven: false, expectedSeq });
-    return trx ? this.#appendIn(trx, draft) : this.#options.group.append(draft);
+    if (!trx) return this.#options.group.append(draft);
+    return expectedSeq === undefined ? this.#appendAtCommit(trx, draft) : this.#appendIn(trx, draft);
   }
 
   /** For what comes in from outside, which may bring its own id and say where the subject has to stand. */
   accept(envelope: Envelope, given: Given): Promise<Landed> {
     return this.#options.group.append(this.#draft(envelope, given));
+  }
+
+  async #appendAtCommit(trx: NonNullable<AppendOptions["trx"]>, draft: Draft): Promise<Published> {
+    await this.#options.storage.beforeCommit(trx, { queue: this.#atCommit, item: draft });
+    const { id, correlationId, time } = draft.envelope;
+    return { id, correlationId, time, duplicate: false };
   }
 
   async #appendIn(trx: NonNullable<AppendOptions["trx"]>, draft: Draft): Promise<Landed> {

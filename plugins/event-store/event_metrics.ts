@@ -15,7 +15,7 @@ interface Measured {
 export function declareEventMetrics(
   metrics: PluginMetrics,
   { store, relay, streams, nodeId }: Measured,
-): { landed: (landed: Landed) => void } {
+): { landed: (landed: Pick<Landed, "duplicate">) => void } {
   const appended = metrics.counter({
     name: "commandcenter_events_appended_total",
     help: "Events stored by this process",

@@ -1,4 +1,5 @@
 import type { Migrations } from "../../core/plugin.ts";
+import { hashChain } from "./migration_002.ts";
 
 /** Append-only: what was released is never edited. */
 export const migrations: Migrations = {
@@ -44,4 +45,5 @@ export const migrations: Migrations = {
         .execute();
     },
   },
+  "002_hash_chain": hashChain,
 };

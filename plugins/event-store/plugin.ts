@@ -47,6 +47,7 @@ export default definePlugin({
     host.onStop(() => group.drain());
     const events = new EventLog({
       store,
+      storage,
       group,
       clock,
       maxPayloadBytes: config.max_payload,

@@ -88,7 +88,7 @@ export function addPublishRoute(
 ): void {
   http.openapi(publishRoute, async (c) => {
     const body = c.req.valid("json");
-    const principal = c.get("principal");
+    const principal = c.env.principal;
     const project = body.project ?? null;
     if (!seesProject(principal, project)) throw outsideOfKey(project);
     const { subject, type } = placeSubject(body.subject, host.node.id);
@@ -99,7 +99,7 @@ export function addPublishRoute(
         type,
         origin: { nodeId: host.node.id, service: "api", user: principal?.name ?? null },
         project,
-        correlationId: body.correlation_id ?? c.get("correlationId"),
+        correlationId: body.correlation_id ?? c.env.correlationId,
         causationId: body.causation_id ?? null,
         traceparent: currentContext()?.traceparent ?? null,
         time: timestamp(host.clock),

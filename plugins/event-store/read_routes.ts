@@ -59,7 +59,7 @@ export function addListRoute(http: OpenAPIHono<HttpEnv>, store: EventStore): voi
     const cursor = query.cursor === undefined ? undefined : decodeCursor(query.cursor, order);
     const afterSeq = (query.after_seq ?? 0) + 1;
     const { rows, scannedTo, complete } = await scanEvents(store, {
-      filter: toFilter(query, c.get("principal")),
+      filter: toFilter(query, c.env.principal),
       order,
       limit,
       from: order === "asc" && cursor !== undefined ? Math.max(afterSeq, cursor + 1) : afterSeq,
@@ -77,7 +77,7 @@ export function addGetRoute(http: OpenAPIHono<HttpEnv>, store: EventStore): void
   http.openapi(getRoute, async (c) => {
     const { id } = c.req.valid("param");
     const row = await store.byId(id);
-    if (!row || !seesProject(c.get("principal"), row.project)) {
+    if (!row || !seesProject(c.env.principal, row.project)) {
       throw new Problem(404, "event_not_found", { detail: `There is no event with the id "${id}"` });
     }
     return c.body(eventJson(row), 200, json) as never;

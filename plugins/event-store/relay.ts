@@ -131,7 +131,7 @@ export class Relay {
       ? { rows: fitting(recent), complete: false }
       : await store.page({ from: seq + 1, to: Number.MAX_SAFE_INTEGER }, { limit: window });
     if (rows.length === 0) return true;
-    const own = rows.filter((row) => row.node_id === nodeId && bus.wants(row.subject));
+    const own = rows.filter((row) => isOurs(row, nodeId) && bus.wants(row.subject));
     const results = await Promise.allSettled(own.map((row) => this.#send(row)));
     const failed = results.findIndex((result) => result.status === "rejected");
     // What came before the first failure is on the bus; the rest of the window is sent again.
@@ -204,6 +204,11 @@ export class Relay {
     await connected.wait(pauseMs * (0.5 + Math.random() / 2), signal);
     leave();
   }
+}
+
+/** What was taken over from another log is that log's to relay. */
+function isOurs({ node_id, arrival }: EventRow, nodeId: string): boolean {
+  return node_id === nodeId && arrival === "published";
 }
 
 /** The first of them that the connection holds at once; the very first in any case. */

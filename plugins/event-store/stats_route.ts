@@ -47,7 +47,7 @@ interface StatsParts {
 export function addStatsRoute(http: OpenAPIHono<HttpEnv>, parts: StatsParts): void {
   const { store, storage, relay, streams, nodeId } = parts;
   http.openapi(statsRoute, async (c) => {
-    requireUnlimited(c.get("principal"));
+    requireUnlimited(c.env.principal);
     const { events, firstSeq, lastSeq, lastTime } = await store.extent();
     return c.json({
       events,

@@ -1,6 +1,7 @@
 import { type CompiledQuery, type Kysely, type Selectable, sql, type Transaction } from "kysely";
 import type { Storage } from "../../core/storage/storage.ts";
-import { type BatchPlan, planBatch } from "./append_batch.ts";
+import { type BatchPlan, identityOf, planBatch } from "./append_batch.ts";
+import { intact } from "./damage.ts";
 import type { Draft } from "./draft.ts";
 import { type EventFilter, whereEvent } from "./event_filter.ts";
 import { eventColumns, type EventRow, type EventStoreTables } from "./tables.ts";
@@ -55,20 +56,26 @@ export class EventStore {
     const plan = planBatch(drafts, {
       seq: head.seq,
       storedMs,
+      hash: head.hash,
       known: await this.#known(trx, drafts),
       lastSeq: await this.#lastSeqs(trx, drafts),
     });
     if (plan.rows.length === 0) return plan;
     await this.#insert(trx, plan.rows);
     await trx.updateTable("event_store_head").where("id", "=", 1)
-      .set({ seq: head.seq + plan.rows.length, stored_ms: storedMs }).execute();
+      .set({
+        seq: head.seq + plan.rows.length,
+        stored_ms: storedMs,
+        hash: plan.rows.at(-1)!.hash,
+        events: head.events + plan.rows.length,
+      }).execute();
     await this.#storage.announce(trx);
     return plan;
   }
 
   /** SQLite holds the write lock since BEGIN IMMEDIATE; PostgreSQL locks the row. */
-  async #lockHead(trx: Transaction<EventStoreTables>): Promise<{ seq: number; stored_ms: number }> {
-    const query = trx.selectFrom("event_store_head").select(["seq", "stored_ms"]).where("id", "=", 1);
+  async #lockHead(trx: Transaction<EventStoreTables>): Promise<Selectable<EventStoreTables["event_store_head"]>> {
+    const query = trx.selectFrom("event_store_head").selectAll().where("id", "=", 1);
     return await (this.#storage.kind === "postgres" ? query.forUpdate() : query).executeTakeFirstOrThrow();
   }
 
@@ -78,7 +85,7 @@ export class EventStore {
     // Filled up to a power of two: nine statements serve all batches, rather than one for each length.
     while ((ids.length & (ids.length - 1)) !== 0) ids.push(ids[0]!);
     const rows = await trx.selectFrom("event_store_event").selectAll().where("id", "in", ids).execute();
-    return new Map(rows.map((row) => [row.id, row]));
+    return new Map(rows.map((row) => [identityOf(row), row]));
   }
 
   async #lastSeqs(
@@ -109,28 +116,33 @@ export class EventStore {
     }
   }
 
-  /** The end of the log: 0 when it is empty. */
-  async headSeq(): Promise<number> {
-    const row = await this.#db.selectFrom("event_store_head").select("seq").where("id", "=", 1)
+  /** The end of the log. */
+  async head(): Promise<{ seq: number; hash: string; events: number }> {
+    return await this.#db.selectFrom("event_store_head").select(["seq", "hash", "events"]).where("id", "=", 1)
       .executeTakeFirstOrThrow();
-    return row.seq;
   }
 
-  /** Sequences have no gaps, so the ends of the log tell how much is between them. */
+  /** Sequence of the last event that was ever stored: 0 when there was none. */
+  async headSeq(): Promise<number> {
+    return (await this.head()).seq;
+  }
+
+  /** How much the log holds, and where it begins and ends. */
   async extent(): Promise<LogExtent> {
     const end = (order: "asc" | "desc") =>
       this.#db.selectFrom("event_store_event").select(["seq", "time"]).orderBy("seq", order).limit(1)
         .executeTakeFirst();
     const [first, last] = [await end("asc"), await end("desc")];
+    const head = await this.head();
     return {
-      events: first && last ? last.seq - first.seq + 1 : 0,
+      events: head.events,
       firstSeq: first?.seq ?? null,
-      lastSeq: last?.seq ?? 0,
+      lastSeq: head.seq,
       lastTime: last?.time ?? null,
     };
   }
 
-  /** Events with `from` <= seq <= `to` that match, in the given order. */
+  /** Events with `from` <= seq <= `to` that match, in the given order. Rejects with DamagedEvent. */
   async range(
     { from, to }: { from: number; to: number },
     options: { filter?: EventFilter; order?: "asc" | "desc"; limit: number },
@@ -138,7 +150,9 @@ export class EventStore {
     let query = this.#db.selectFrom("event_store_event").selectAll()
       .where("seq", ">=", from).where("seq", "<=", to);
     if (options.filter) query = whereEvent(query, options.filter, this.#storage.kind);
-    return await query.orderBy("seq", options.order ?? "asc").limit(options.limit).execute();
+    const rows = await query.orderBy("seq", options.order ?? "asc").limit(options.limit).execute();
+    rows.forEach(intact);
+    return rows;
   }
 
   /**
@@ -166,8 +180,13 @@ export class EventStore {
     return { rows, complete: false };
   }
 
-  async byId(id: string): Promise<EventRow | undefined> {
-    return await this.#db.selectFrom("event_store_event").selectAll().where("id", "=", id).executeTakeFirst();
+  /** The event with that id: of the given node, else the first that was stored. */
+  async byId(id: string, nodeId?: string): Promise<EventRow | undefined> {
+    let query = this.#db.selectFrom("event_store_event").selectAll().where("id", "=", id);
+    if (nodeId !== undefined) query = query.where("node_id", "=", nodeId);
+    const row = await query.orderBy("seq").limit(1).executeTakeFirst();
+    if (row) intact(row);
+    return row;
   }
 
   /** The first event at or after `seq`: its sequence and when it was stored. */

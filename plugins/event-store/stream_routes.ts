@@ -74,7 +74,7 @@ export function addStreamRoutes(
   { streams, tickets }: { streams: LiveStreams; tickets: Tickets },
 ): void {
   http.openapi(ticketRoute, (c) => {
-    const { ticket, expiresAt } = tickets.issue(c.get("principal")!);
+    const { ticket, expiresAt } = tickets.issue(c.env.principal!);
     return c.json({ ticket, expires_at: expiresAt }, 201);
   });
   http.openapi(sseRoute, async (c) => {
@@ -85,22 +85,22 @@ export function addStreamRoutes(
     const query = c.req.valid("query");
     const lastEventId = c.req.valid("header")["last-event-id"];
     const stream = await streams.open({
-      filter: toFilter(query, c.get("principal")),
+      filter: toFilter(query, c.env.principal),
       // What a reconnecting browser has seen counts more than where its page once started.
       afterSeq: lastEventId === undefined ? startOf(query) : Number(lastEventId),
       stillAllowed: () => c.env.stillAllowed(),
     });
-    return sseResponse(stream, { keepaliveMs: streams.keepaliveMs, correlationId: c.get("correlationId") });
+    return sseResponse(stream, { keepaliveMs: streams.keepaliveMs, correlationId: c.env.correlationId });
   });
   http.openapi(websocketRoute, async (c) => {
     const query = c.req.valid("query");
     const stream = await streams.open({
-      filter: toFilter(query, c.get("principal")),
+      filter: toFilter(query, c.env.principal),
       afterSeq: startOf(query),
       stillAllowed: () => c.env.stillAllowed(),
     });
     try {
-      const options = { correlationId: c.get("correlationId"), batch: query.batch === "true" };
+      const options = { correlationId: c.env.correlationId, batch: query.batch === "true" };
       return upgradeWebSocket(c, websocketHandlers(stream, options));
     } catch (error) {
       stream.close();

@@ -2,14 +2,19 @@
 export interface EventStoreTables {
   event_store_event: EventRow;
   event_store_head: HeadRow;
+  event_store_gap: GapRow;
   event_store_relay: RelayRow;
   event_store_parked: ParkedRow;
 }
 
-/** One stored event. */
-export interface EventRow {
-  /** 1, 2, 3 … without gaps, in the order of the commits. */
+/** How an event came into this log: published by this node, or taken over from another log. Only the first is relayed. */
+export type Arrival = "published" | "collected" | "imported";
+
+/** What an event says; its hash covers all of it. */
+export interface EventContent {
+  /** 1, 2, 3 … in the order of the commits; gaps only where retention removed events. */
   readonly seq: number;
+  /** Unique among the events of its node. */
   readonly id: string;
   readonly subject: string;
   readonly type: string;
@@ -24,6 +29,17 @@ export interface EventRow {
   /** When it was stored, in milliseconds; never falls as seq rises, so that a time can be searched by halving. */
   readonly stored_ms: number;
   readonly payload: string;
+  readonly arrival: Arrival;
+  /** CloudEvents attributes that have no column here, as JSON: `source` as its author named it, extensions. */
+  readonly attributes: string | null;
+}
+
+/** One stored event. */
+export interface EventRow extends EventContent {
+  /** CRC-32 of the content, checked by every read. */
+  readonly checksum: number;
+  /** SHA-256 over the predecessor's hash and the content; see event_hash.ts. */
+  readonly hash: string;
 }
 
 /** The one row that every append locks: what it says is the end of the log. */
@@ -31,6 +47,22 @@ interface HeadRow {
   readonly id: number;
   readonly seq: number;
   readonly stored_ms: number;
+  /** Hash of the last event. */
+  readonly hash: string;
+  /** Events in the log. */
+  readonly events: number;
+}
+
+/** Where retention removed every event: the chain goes on behind it with `hash`. Neighbouring gaps are one row. */
+export interface GapRow {
+  readonly from_seq: number;
+  readonly to_seq: number;
+  /** Hash of the event `to_seq`, which is gone. */
+  readonly hash: string;
+  readonly removed_at: string;
+  /** Public key (Ed25519, base64url) of the agent that removed them, and its signature over the rest of the row. */
+  readonly signer: string;
+  readonly signature: string;
 }
 
 /** How far this node's events have reached the bus. */
@@ -64,5 +96,9 @@ export const eventColumns = [
   "traceparent",
   "time",
   "stored_ms",
+  "arrival",
+  "attributes",
+  "checksum",
+  "hash",
   "payload",
 ] as const satisfies readonly (keyof EventRow)[];

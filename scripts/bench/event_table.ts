@@ -2,7 +2,8 @@ import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { newId } from "../../core/clock.ts";
 import { openSqlite } from "../../core/storage/sqlite.ts";
 import { migrations } from "../../plugins/event-store/migrations.ts";
-import { eventColumns, type EventRow } from "../../plugins/event-store/tables.ts";
+import { firstLink, sealAfter } from "../../plugins/event-store/event_hash.ts";
+import { eventColumns, type EventContent, type EventRow } from "../../plugins/event-store/tables.ts";
 
 /** What every event of the bench carries. */
 export const samplePayload = {
@@ -50,12 +51,21 @@ export class EventTable implements Disposable {
   }
 }
 
+export interface RowOptions {
+  /** Sequence behind which they go on. */
+  readonly after: number;
+  readonly nodeId: string;
+  /** Hash of the event `after`; default: as if there were none. */
+  readonly previous?: string;
+}
+
 /** Rows as the event-store would make them, with time-ordered ids, behind the sequence `after`. */
-export function makeRows(count: number, { after, nodeId }: { after: number; nodeId: string }): EventRow[] {
+export function makeRows(count: number, { after, nodeId, previous = firstLink }: RowOptions): EventRow[] {
   const payload = JSON.stringify(samplePayload);
+  let hash = previous;
   return Array.from({ length: count }, (_, index) => {
     const nowMs = Date.now();
-    return {
+    const content: EventContent = {
       seq: after + index + 1,
       id: newId(),
       subject: `hub.${nodeId}.bench.stored`,
@@ -69,7 +79,12 @@ export function makeRows(count: number, { after, nodeId }: { after: number; node
       traceparent: null,
       time: new Date(nowMs).toISOString(),
       stored_ms: nowMs,
+      arrival: "published",
+      attributes: null,
       payload,
     };
+    const seal = sealAfter(hash, content);
+    hash = seal.hash;
+    return { ...content, ...seal };
   });
 }

@@ -34,10 +34,14 @@ export const sseRow: Row = {
 /** Stores the events before the agent starts, as ones that have reached the bus already. */
 async function fill(path: string): Promise<EventTable> {
   const table = await EventTable.open(path);
+  let previous: string | undefined;
   for (let after = 0; after < events; after += batch) {
-    table.append(makeRows(batch, { after, nodeId: benchNodeId }));
+    const rows = makeRows(batch, { after, nodeId: benchNodeId, ...(previous ? { previous } : {}) });
+    table.append(rows);
+    previous = rows.at(-1)!.hash;
   }
-  table.database.prepare("update event_store_head set seq = ?, stored_ms = ?").run(events, Date.now());
+  table.database.prepare("update event_store_head set seq = ?, stored_ms = ?, hash = ?, events = ?")
+    .run(events, Date.now(), previous ?? "", events);
   table.database.prepare("insert into event_store_relay values (?, ?, ?)").run(benchNodeId, events, "memory");
   return table;
 }
