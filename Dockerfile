@@ -1,29 +1,36 @@
-# The agent in a container; compose.yaml runs it. It works as user 1993 (deno) and keeps everything in /data.
-FROM denoland/deno:debian-2.9.6
+# The agent in a container, as one file on a base that needs nothing but glibc; compose.yaml runs it. It works as user
+# 1993 and keeps everything in /data.
+ARG BUILDER=denoland/deno:debian-2.9.6
+ARG BASE=gcr.io/distroless/base-debian12
 
-WORKDIR /app
-COPY deno.json deno.lock LICENSE ./
+FROM ${BUILDER} AS build
+WORKDIR /src
+COPY deno.json deno.lock ./
+COPY scripts/compile.ts scripts/compile.ts
+COPY scripts/compile scripts/compile
+COPY scripts/setup scripts/setup
 COPY core core
 COPY plugins plugins
-COPY config/examples/container*.yaml config/examples/
+# What `--version` tells. The git repository stays outside.
+ARG COMMIT=unknown
+ARG SOURCE_DATE_EPOCH=
+RUN deno run -A scripts/compile.ts --with bun --commit "${COMMIT}" --output /out/commandcenter \
+  && mkdir -m 0700 /out/data
 
-# Fetched now, checked against the lock file, so that a start needs no network; /data is for the agent's user alone.
-RUN deno cache --frozen core/main.ts \
-  && printf '#!/bin/sh\nexec deno run -A --cached-only --frozen /app/core/main.ts "$@"\n' \
-    > /usr/local/bin/commandcenter \
-  && chmod 755 /usr/local/bin/commandcenter \
-  && install -d -o deno -g deno -m 0700 /data
+FROM ${BASE}
+COPY --from=build /out/commandcenter /usr/local/bin/commandcenter
+# For the agent's user alone.
+COPY --from=build --chown=1993:1993 /out/data /data
+COPY LICENSE /app/LICENSE
+COPY config/examples/container*.yaml /app/config/examples/
 
 # Alone, with SQLite in /data, unless told otherwise.
 ENV COMMANDCENTER_CONFIG=/app/config/examples/container.yaml \
-  DATABASE_URL=sqlite: \
-  DENO_NO_UPDATE_CHECK=1
+  DATABASE_URL=sqlite:
 
-USER deno
+USER 1993:1993
+WORKDIR /data
 VOLUME /data
 EXPOSE 9000
-HEALTHCHECK --interval=10s --timeout=5s --start-period=30s \
-  CMD ["deno", "eval", "const { ok } = await fetch('http://127.0.0.1:9000/health/live'); Deno.exit(ok ? 0 : 1);"]
-
-# Behind the entrypoint of the base image, which reaps what is left behind and passes signals on.
-CMD ["commandcenter", "start"]
+HEALTHCHECK --interval=10s --timeout=5s --start-period=30s CMD ["/usr/local/bin/commandcenter", "status"]
+CMD ["/usr/local/bin/commandcenter", "start"]

@@ -7,6 +7,17 @@ const decoder = new TextDecoder("utf-8", { fatal: true });
 /** The parts of an envelope that a message needs; `data` may be JSON text already, as it was stored. */
 export type Outgoing = Omit<Envelope, "data"> & { readonly seq?: number };
 
+/**
+ * Attributes that the agent sets, whatever an author says: `origin` is the agent's own `source` where the event has
+ * that of its author, `authid` the name of the key, `sequence` the place in the log.
+ */
+export const reservedAttributes: ReadonlySet<string> = new Set(["origin", "authid", "sequence"]);
+
+/** Whether an attribute of CloudEvents may have that name. */
+export function isAttributeName(name: string): boolean {
+  return /^[a-z0-9]{1,20}$/.test(name);
+}
+
 /** An event as a CloudEvents 1.0 message in binary mode: attributes as `ce-` headers, the data alone as body. */
 export function toMessage(
   envelope: Envelope,
@@ -33,6 +44,37 @@ export function toHeaders(envelope: Outgoing): Record<string, string> {
   return headers;
 }
 
+/**
+ * An event in the JSON format of CloudEvents. `data` is its payload, `attributes` what its author added, both as JSON
+ * text; where that names a `source`, ours becomes `origin`.
+ */
+export function toStructured(
+  envelope: Outgoing,
+  { data, attributes }: { data: string; attributes: string | null },
+): string {
+  const { origin, project, causationId, traceparent, seq } = envelope;
+  const ours = sourceOf(origin);
+  const { source, ...added }: Record<string, unknown> = attributes === null ? {} : JSON.parse(attributes);
+  const text = JSON.stringify({
+    ...added,
+    specversion: "1.0",
+    id: envelope.id,
+    source: source ?? ours,
+    type: envelope.type,
+    time: envelope.time,
+    datacontenttype: "application/json",
+    subject: project ?? undefined,
+    correlationid: envelope.correlationId,
+    causationid: causationId ?? undefined,
+    traceparent: traceparent ?? undefined,
+    authid: origin.user ?? undefined,
+    origin: source === undefined ? undefined : ours,
+    sequence: seq === undefined ? undefined : String(seq),
+    data: undefined,
+  });
+  return `${text.slice(0, -1)},"data":${data}}`;
+}
+
 /** The envelope of a received message. Throws where an attribute is missing or the body is no JSON. */
 export function fromMessage(message: BusMessage): Envelope {
   const { headers, subject } = message;
@@ -48,6 +90,11 @@ export function fromMessage(message: BusMessage): Envelope {
     time: required(headers, "ce-time"),
     data: JSON.parse(decoder.decode(message.data)),
   };
+}
+
+/** What the bus tells an event by when it comes again: ids are unique among the events of one node only. */
+export function messageIdOf(nodeId: string, id: string): string {
+  return `${nodeId}:${id}`;
 }
 
 /** CloudEvents `source` of an origin: `/hub/<node_id>/<service>`. */
@@ -68,7 +115,7 @@ function required(headers: Readonly<Record<string, string>>, name: string): stri
 }
 
 /** CloudEvents percent-encodes what a header cannot carry: controls, space, quote, percent and all that is not ASCII. */
-function encodeHeader(text: string): string {
+export function encodeHeader(text: string): string {
   return text.replaceAll(
     /[^\x21\x23\x24\x26-\x7e]/gu,
     (character) =>
@@ -77,7 +124,8 @@ function encodeHeader(text: string): string {
   );
 }
 
-function decodeHeader(text: string): string {
+/** The text of a header, percent-encoded or not. */
+export function decodeHeader(text: string): string {
   if (!text.includes("%")) return text;
   try {
     return decodeURIComponent(text);

@@ -30,13 +30,18 @@ export async function createFileAtomically(path: string, text: string): Promise<
   } finally {
     await rm(temporary, { force: true });
   }
-  const folder = await open(dirname(path), "r"); // the new name is on disk only when its folder is
+  await syncFolder(dirname(path));
+  return true;
+}
+
+/** Resolves when the names in a folder are on disk: a new file is kept only when its folder is. */
+export async function syncFolder(path: string): Promise<void> {
+  const folder = await open(path, "r");
   try {
     await folder.sync();
   } finally {
     await folder.close();
   }
-  return true;
 }
 
 async function writeSynced(path: string, text: string): Promise<void> {
@@ -49,7 +54,8 @@ async function writeSynced(path: string, text: string): Promise<void> {
   }
 }
 
-async function nameIfFree(temporary: string, path: string): Promise<boolean> {
+/** Gives a finished file a second name, its final one. Resolves to false where another file has that. */
+export async function nameIfFree(temporary: string, path: string): Promise<boolean> {
   try {
     await link(temporary, path);
   } catch (error) {

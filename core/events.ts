@@ -1,5 +1,6 @@
 import type { Transaction } from "kysely";
 import type { z } from "zod";
+import type { ConsumeOptions, Delivery, Subscription } from "./bus/bus.ts";
 
 /** A fact of the past, named by at least two tokens (`project.started`), with the shape of its data. */
 export interface Event<Data> {
@@ -63,4 +64,12 @@ export interface AppendOptions {
 export interface Journal {
   /** Resolves when the event is as durable as the storage promises. Rejects with Problem 409 on conflicts. */
   append(envelope: Envelope, options?: AppendOptions): Promise<Published>;
+  /**
+   * Events that this node published, as `Bus.consume` hands them out, but out of the journal: the position survives the
+   * process. `owner` is the plugin whose handler it is. Stopping it leaves the position where it is.
+   */
+  consume(
+    options: ConsumeOptions & { owner: string },
+    handle: (delivery: Delivery) => unknown,
+  ): Subscription;
 }

@@ -1,12 +1,17 @@
+import process from "node:process";
 import type { Bus } from "./bus/bus.ts";
 import { openBus } from "./bus/open_bus.ts";
 import { type Clock, systemClock, timestamp } from "./clock.ts";
 import type { Configuration } from "./config/load_config.ts";
+import { Programs } from "./exec/programs.ts";
 import { HealthChecks } from "./health.ts";
 import { type HttpServer, openHttp } from "./http/http_server.ts";
+import { openJobs } from "./jobs/open_jobs.ts";
+import { JournalSlot } from "./journal_slot.ts";
 import { declareKernelMetrics } from "./kernel_metrics.ts";
 import type { Logger } from "./log.ts";
 import { Metrics } from "./metrics.ts";
+import { OutgoingRequests } from "./net/outgoing_requests.ts";
 import { identify } from "./node.ts";
 import { lockDataDir } from "./node_lock.ts";
 import type { Node, Plugin } from "./plugin.ts";
@@ -66,7 +71,11 @@ export async function startKernel(options: KernelOptions): Promise<Kernel> {
     for (const phase of ["listen", "work", "http"] as const) hosts.forEach((host) => host.openDoors(phase));
   };
   await start([...entries.keys()]);
-  opened.defer(() => http.stopping());
+  await shared.jobs.start();
+  opened.defer(() => {
+    http.stopping();
+    shared.jobs.ending();
+  });
   const { url } = await http.listen();
   log.info("started", { url, node_id: shared.node.id, plugins: [...entries.keys()] });
 
@@ -139,7 +148,7 @@ async function openShared(
     onHandlerError: (error, subject) => log.child("bus").error("a handler failed", { subject, error }),
   });
   opened.defer(() => plainBus.close());
-  const kernelMetrics = declareKernelMetrics(metrics, { bus: plainBus, storage });
+  const kernelMetrics = declareKernelMetrics(metrics, { bus: plainBus, storage, health });
   const { bus } = kernelMetrics;
   addChecks(health, { bus, storage });
   const http = await openHttp({
@@ -155,6 +164,30 @@ async function openShared(
     clock,
   });
   opened.defer(() => http.close());
+  const journal = new JournalSlot();
+  const outgoing = new OutgoingRequests({
+    settings: configuration.fetch,
+    version: node.version,
+    log: log.child("fetch"),
+    observer: kernelMetrics,
+    clock,
+  });
+  opened.defer(() => outgoing.close());
+  const publisher = new Publisher({ nodeId: node.id, bus, clock, journal });
+  const jobs = await openJobs({
+    settings: configuration.jobs,
+    nodeId: node.id,
+    storage,
+    publisher,
+    journal,
+    health,
+    metrics: metrics.forKernel(),
+    mount: (part) => http.mount(part),
+    tickets: http.tickets,
+    clock,
+    log: log.child("jobs"),
+  });
+  opened.defer(() => jobs.close());
   const shared: Shared = {
     node,
     projects: configuration.projects,
@@ -163,12 +196,16 @@ async function openShared(
     storage,
     bus,
     health,
-    publisher: new Publisher({ nodeId: node.id, bus, clock }),
+    journal,
+    publisher,
+    jobs,
     queries: new QueryDesk({ nodeId: node.id, bus, log: log.child("queries") }),
     tickets: http.tickets,
     newApp: () => http.newApp(),
     mount: (plugin) => http.mount(plugin),
     pluginMetrics: (name) => metrics.forPlugin(name),
+    fetchFor: (plugin, signal) => outgoing.forPlugin(plugin, signal),
+    programs: new Programs({ settings: configuration.exec, env: process.env }),
     onHandlerError: kernelMetrics.handlerFailed,
   };
   return { shared, http };

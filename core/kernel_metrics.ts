@@ -1,11 +1,14 @@
 import type { Bus } from "./bus/bus.ts";
 import { countedBus } from "./counted_bus.ts";
+import type { HealthChecks } from "./health.ts";
 import { declareHttpMetrics, type HttpMetrics } from "./http_metrics.ts";
 import type { Metrics, PluginMetrics } from "./metrics.ts";
+import { declareFetchMetrics } from "./net/fetch_metrics.ts";
+import type { FetchObserver } from "./net/fetch_observer.ts";
 import type { Storage } from "./storage/storage.ts";
 
 /** What the kernel reports to while it works. Every call is cheap and none throws. */
-export interface KernelMetrics extends HttpMetrics {
+export interface KernelMetrics extends HttpMetrics, FetchObserver {
   /** The same bus, with everything that goes through it counted. */
   readonly bus: Bus;
   /** A subscription, schedule or loop of this plugin threw. */
@@ -15,12 +18,13 @@ export interface KernelMetrics extends HttpMetrics {
 /** Milliseconds that the bus has for its round trip during a scrape. */
 const busProbeTimeoutMs = 900;
 
-/** Declares what the kernel itself measures: HTTP, bus, storage and failing handlers. Once per agent. */
+/** Declares what the kernel itself measures: health, HTTP both ways, bus, storage and failing handlers. Once per agent. */
 export function declareKernelMetrics(
   metrics: Metrics,
-  { bus, storage }: { bus: Bus; storage: Storage },
+  { bus, storage, health }: { bus: Bus; storage: Storage; health: HealthChecks },
 ): KernelMetrics {
   const kernel = metrics.forKernel();
+  declareHealthMetric(kernel, health);
   declareStorageMetrics(kernel, storage);
   declareBusMetrics(kernel, bus);
   const failures = kernel.counter({
@@ -30,9 +34,23 @@ export function declareKernelMetrics(
   });
   return {
     ...declareHttpMetrics(kernel),
+    ...declareFetchMetrics(kernel),
     bus: countedBus(bus, kernel),
     handlerFailed: (plugin) => failures.labels({ plugin }).inc(),
   };
+}
+
+function declareHealthMetric(metrics: PluginMetrics, health: HealthChecks): void {
+  const levels = { up: 0, degraded: 1, down: 2 };
+  metrics.gauge({
+    name: "commandcenter_health_state",
+    help: "What /health says of each check, asked during the scrape: 0 up, 1 degraded, 2 down",
+    labels: ["check"],
+    collect: async () => {
+      const { checks } = await health.report();
+      return checks.map(({ name, status }) => ({ labels: { check: name }, value: levels[status] }));
+    },
+  });
 }
 
 function declareStorageMetrics(metrics: PluginMetrics, storage: Storage): void {

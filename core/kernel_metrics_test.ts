@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { MemoryBus } from "./bus/memory.ts";
 import { systemClock } from "./clock.ts";
+import { HealthChecks } from "./health.ts";
 import { declareKernelMetrics, type KernelMetrics } from "./kernel_metrics.ts";
 import { getLogger } from "./log.ts";
 import { Metrics } from "./metrics.ts";
@@ -15,6 +16,7 @@ const bytes = (text: string) => new TextEncoder().encode(text);
 
 interface Setup {
   readonly kernel: KernelMetrics;
+  readonly health: HealthChecks;
   readonly storage: Storage;
   /** Current numbers by name without `commandcenter_`, and label values. */
   readonly read: () => Promise<Record<string, number>>;
@@ -31,6 +33,7 @@ async function withKernelMetrics(test: (setup: Setup) => Promise<void>): Promise
   opened.defer(() => bus.close());
   const metrics = new Metrics();
   opened.defer(() => metrics.close());
+  const health = new HealthChecks();
   const read = async () => {
     const snapshot = await metrics.snapshot();
     return Object.fromEntries(snapshot.flatMap(({ name, samples }) =>
@@ -40,7 +43,7 @@ async function withKernelMetrics(test: (setup: Setup) => Promise<void>): Promise
       ])
     ));
   };
-  await test({ kernel: declareKernelMetrics(metrics, { bus, storage }), storage, read });
+  await test({ kernel: declareKernelMetrics(metrics, { bus, storage, health }), health, storage, read });
 }
 
 Deno.test("storage: size, answer time and commits", async () => {
@@ -112,3 +115,15 @@ Deno.test("failing handlers are counted by plugin", async () => {
     expect((await read())["handler_failures_total demo"]).toBe(1);
   });
 });
+
+Deno.test("each check of /health is a number", () =>
+  withKernelMetrics(async ({ health, read }) => {
+    health.add("fine", () => ({ status: "up" }));
+    health.add("worse", () => ({ status: "degraded" }));
+    health.add("gone", () => Promise.reject(new Error("no answer")));
+    expect(await read()).toMatchObject({
+      "health_state fine": 0,
+      "health_state worse": 1,
+      "health_state gone": 2,
+    });
+  }));

@@ -2,6 +2,7 @@ import { configureSync, getLogger as getLogTapeLogger, type LogRecord, resetSync
 import { writeSync } from "node:fs";
 import { inspect, styleText } from "node:util";
 import { currentContext } from "./context.ts";
+import { redactText } from "./redact_text.ts";
 
 /** Details of a log line, by snake_case name; errors and secrets may be passed as they are. */
 export type LogProperties = Readonly<Record<string, unknown>>;
@@ -55,7 +56,7 @@ export function configureLogging(options: LoggingOptions): void {
   const format = options.format === "json" ? jsonLine : prettyLine;
   resetSync();
   configureSync({
-    sinks: { lines: (record) => write(withoutKeys(format(record))) },
+    sinks: { lines: (record) => write(redactText(format(record))) },
     loggers: [
       {
         category: "commandcenter",
@@ -106,13 +107,6 @@ function printable(value: unknown, depth = 0): unknown {
     stack: stack?.split("\n").slice(1, 12).map((line) => line.trim()),
     ...(cause === undefined || depth >= 4 ? {} : { cause: printable(cause, depth + 1) }),
   };
-}
-
-/** The last line of defence: whatever carried an API key here, the key itself never gets out. */
-function withoutKeys(line: string): string {
-  return line.includes("cc_")
-    ? line.replaceAll(/\bcc_([A-Za-z0-9]+)_[A-Za-z0-9_-]{20,}/g, "cc_$1_[redacted]")
-    : line;
 }
 
 function writeToStandardError(line: string): void {

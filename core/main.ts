@@ -4,6 +4,7 @@ import { inspect } from "node:util";
 import { Interruption } from "./cli/interruption.ts";
 import { runProgram } from "./cli/program.ts";
 import { processTerminal } from "./cli/terminal.ts";
+import { redactText } from "./redact_text.ts";
 
 /** `npx` passes Ctrl-C on although the terminal has already sent it: one press arrives twice. */
 const samePressMs = 200;
@@ -28,7 +29,7 @@ for (const name of ["uncaughtException", "unhandledRejection"] as const) {
     failed = true;
     // A first one stops us in order, and whoever runs tells it; a later one comes while that goes on.
     if (!interruption.signal.aborted) interruption.abort(error);
-    else terminal.note(`unexpected error while stopping: ${inspect(error)}`);
+    else terminal.note(redactText(`unexpected error while stopping: ${inspect(error)}`));
   });
 }
 

@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
+import { refuseHalfRestored } from "./backup/half_restored.ts";
 import { readFailure, readLimited } from "./config/read_limited.ts";
 import { createFileAtomically, prepareDataDir } from "./data_dir.ts";
 import { ConfigurationError } from "./errors.ts";
@@ -23,6 +24,7 @@ export interface NodeSettings {
 export async function identify(settings: NodeSettings): Promise<Omit<Node, "startedAt">> {
   const { name, dataDir } = settings;
   await prepareDataDir(dataDir);
+  refuseHalfRestored(dataDir);
   return { id: settings.id ?? await keptId(join(dataDir, "node.id")), name, version, dataDir };
 }
 

@@ -1,17 +1,23 @@
 import type { OpenAPIHono } from "@hono/zod-openapi";
 import type { Kysely, Transaction } from "kysely";
 import type { z } from "zod";
+import type { PluginBackup } from "./backup/plugin_backup.ts";
 import type { Bus } from "./bus/bus.ts";
 import type { Clock } from "./clock.ts";
 import type { Envelope, Event, Journal, Published } from "./events.ts";
+import type { Exec } from "./exec/exec.ts";
 import type { Health } from "./health.ts";
 import type { HttpEnv } from "./http/env.ts";
 import type { Tickets } from "./http/tickets.ts";
+import type { Enqueued, EnqueueOptions, Job, JobOptions, JobWork } from "./jobs/job.ts";
 import type { Logger } from "./log.ts";
 import type { PluginMetrics } from "./metrics.ts";
+import type { GuardedFetch } from "./net/guarded_fetch.ts";
 import type { Query } from "./queries.ts";
 import type { Migrations, Storage } from "./storage/storage.ts";
 
+export type { PluginBackup } from "./backup/plugin_backup.ts";
+export { defineJob, type Job, type JobOptions, type JobRun, PermanentFailure } from "./jobs/job.ts";
 export type { Migration, Migrations } from "./storage/storage.ts";
 
 /** The agent that a plugin runs in. */
@@ -44,7 +50,11 @@ export interface Plugin<Schema extends z.ZodType = z.ZodType, Tables = unknown> 
   readonly config: Schema;
   /** URL prefixes it owns, such as `/api/events`; no two plugins share one. */
   readonly prefixes: readonly string[];
+  /** Names of the programs that it starts, such as `git`; `host.exec` starts no others. */
+  readonly programs?: readonly string[];
   readonly migrations?: Migrations;
+  /** What a backup has to know beyond its tables. */
+  readonly backup?: PluginBackup;
   /** Declares what it does; touches nothing remote. No handler runs before every plugin has started. */
   start(host: Host<z.output<Schema>, Tables>): void | Promise<void>;
 }
@@ -94,6 +104,10 @@ export interface Host<Config = unknown, Tables = unknown> {
   readonly http: OpenAPIHono<HttpEnv>;
   readonly tickets: Tickets;
   readonly metrics: PluginMetrics;
+  /** The web's `fetch`, to public addresses and configured exceptions only; ends with the plugin. For every URL that comes from outside. */
+  readonly fetch: GuardedFetch;
+  /** Starts one of the programs that the plugin names, without a shell; ends with the plugin. */
+  readonly exec: Exec;
   readonly clock: Clock;
   /** The bus itself, for what events and queries do not cover (presence, relays). Subscriptions made here end with the plugin. */
   readonly bus: Bus;
@@ -113,6 +127,16 @@ export interface Host<Config = unknown, Tables = unknown> {
   answer<Ask, Answer>(query: Query<Ask, Answer>, handle: (ask: Ask) => Answer | Promise<Answer>): void;
   /** Offers the store of record through which every event goes; at most one plugin does. */
   keepEvents(journal: Journal): void;
+  /**
+   * Does the work of such jobs, on this agent, from the moment that every plugin has started. Work may begin more than
+   * once (its agent can be lost in the middle), but never runs twice at once. What it returns is kept as the result.
+   */
+  job<Input, Given>(job: Job<Input, Given>, work: JobWork<Input>, options?: JobOptions): void;
+  /**
+   * Resolves when the job is on disk; some agent on this database that has a plugin for it runs it. Rejects with Problem:
+   * 422 for input that does not fit or holds a secret, 413 for too much of it, 503 where nothing can be stored now.
+   */
+  enqueue<Input, Given>(job: Job<Input, Given>, input: Given, options?: EnqueueOptions): Promise<Enqueued>;
   /** Runs `work` on a cron pattern (UTC), never twice at once. */
   schedule(cron: string, work: () => unknown): void;
   /** Runs a loop until the signal is aborted; restarted with backoff when it throws. */

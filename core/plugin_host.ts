@@ -2,11 +2,16 @@ import type { OpenAPIHono } from "@hono/zod-openapi";
 import type { Bus, Subscription } from "./bus/bus.ts";
 import { scopedBus } from "./bus/scoped_bus.ts";
 import type { Clock } from "./clock.ts";
+import type { Exec } from "./exec/exec.ts";
+import type { Programs } from "./exec/programs.ts";
 import type { HealthChecks } from "./health.ts";
 import type { HttpEnv } from "./http/env.ts";
+import type { Jobs } from "./jobs/open_jobs.ts";
+import type { JournalSlot } from "./journal_slot.ts";
 import type { Tickets } from "./http/tickets.ts";
 import type { Logger } from "./log.ts";
 import type { PluginMetrics } from "./metrics.ts";
+import type { GuardedFetch } from "./net/guarded_fetch.ts";
 import type { Host, Node, Plugin, ProjectEntry } from "./plugin.ts";
 import type { Publisher } from "./publisher.ts";
 import type { QueryDesk } from "./query_desk.ts";
@@ -27,7 +32,9 @@ export interface Shared {
   readonly storage: Storage;
   readonly bus: Bus;
   readonly publisher: Publisher;
+  readonly journal: JournalSlot;
   readonly queries: QueryDesk;
+  readonly jobs: Jobs;
   readonly health: HealthChecks;
   readonly tickets: Tickets;
   readonly newApp: () => OpenAPIHono<HttpEnv>;
@@ -35,6 +42,8 @@ export interface Shared {
     plugin: { name: string; prefixes: readonly string[]; app: OpenAPIHono<HttpEnv> },
   ) => () => Promise<void>;
   readonly pluginMetrics: (name: string) => PluginMetrics & { release(): void };
+  readonly fetchFor: (plugin: string, signal: AbortSignal) => GuardedFetch;
+  readonly programs: Programs;
   readonly onHandlerError: (plugin: string) => void;
 }
 
@@ -171,6 +180,8 @@ export class PluginHost {
       http: this.#app,
       tickets,
       metrics: this.#metrics,
+      fetch: this.#shared.fetchFor(this.name, this.#abort.signal),
+      exec: this.#startPrograms(),
       clock,
       bus,
       signal: this.#abort.signal,
@@ -182,14 +193,21 @@ export class PluginHost {
             plugin: this.name,
             nodeId: node.id,
             bus: this.#shared.bus,
+            journal: this.#shared.journal,
             onError: (error) => this.#failed(`handling "${event.type}"`, error),
           })),
       ask: (query, ask, options) => queries.ask(query, ask, options),
       answer: (query, handle) => this.#door("listen", () => queries.answer(query, handle)),
       keepEvents: (journal) => {
-        onStop(publisher.keep(journal));
+        onStop(this.#shared.journal.keep(journal));
         this.#keepsEvents = true;
       },
+      job: (job, work, options) => {
+        const declared = this.#shared.jobs.declare({ job, work, plugin: this.name, log: this.#log, options });
+        onStop(() => declared.release());
+        this.#door("work", () => declared.open());
+      },
+      enqueue: (job, input, options) => this.#shared.jobs.enqueue(job, input, options),
       schedule: (cron, work) =>
         this.#door("work", () => {
           const stop = schedule(cron, {
@@ -202,6 +220,18 @@ export class PluginHost {
       check: (name, probe, options) => onStop(health.add(name, probe, options)),
       onStop,
     };
+  }
+
+  /** Programs end when the plugin is told to stop; what is left when all else has been released is killed. */
+  #startPrograms(): Exec {
+    const { exec, close } = this.#shared.programs.forPlugin({
+      name: this.name,
+      programs: this.#plugin.programs ?? [],
+      signal: this.#abort.signal,
+      log: this.#log,
+    });
+    this.#releases.push(close);
+    return exec;
   }
 
   #startLoop(name: string, loop: (signal: AbortSignal) => Promise<void>): Subscription {

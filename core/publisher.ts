@@ -1,36 +1,27 @@
 import type { Bus } from "./bus/bus.ts";
-import { toMessage } from "./cloudevents.ts";
+import { messageIdOf, toMessage } from "./cloudevents.ts";
 import { type Clock, newId, timestamp } from "./clock.ts";
 import { currentContext } from "./context.ts";
 import { Problem } from "./errors.ts";
-import type { Envelope, Event, Journal, Published } from "./events.ts";
+import type { Envelope, Event, Published } from "./events.ts";
+import type { JournalSlot } from "./journal_slot.ts";
 import type { PublishOptions } from "./plugin.ts";
+import { refuseSecrets } from "./refuse_secrets.ts";
 import { inSpan, isCollectingSpans } from "./trace.ts";
 
 interface PublisherOptions {
   readonly nodeId: string;
   readonly bus: Bus;
   readonly clock: Clock;
+  readonly journal: JournalSlot;
 }
 
 /** The one path by which events leave a plugin: into the journal where there is one, else straight to the bus. */
 export class Publisher {
   readonly #options: PublisherOptions;
-  #journal: Journal | undefined;
-  #journalExpected = false;
 
   constructor(options: PublisherOptions) {
     this.#options = options;
-  }
-
-  /** Makes `journal` the store of record; returns the way to take it back. Throws when there is one already. */
-  keep(journal: Journal): () => void {
-    if (this.#journal) throw new Error("Cannot keep events: another plugin keeps them already");
-    this.#journal = journal;
-    this.#journalExpected = true;
-    return () => {
-      if (this.#journal === journal) this.#journal = undefined;
-    };
   }
 
   /** Rejects with Problem 422 on data that does not fit, 503 while the journal or, without one, the bus is away. */
@@ -54,8 +45,9 @@ export class Publisher {
     options: PublishOptions & { service: string },
   ): Promise<Published> {
     const envelope = this.#envelope(event, checked(event, data), options);
-    if (this.#journal) return this.#journal.append(envelope, { trx: options.trx });
-    if (!this.#journalExpected) return this.#append(envelope);
+    const { journal } = this.#options;
+    if (journal.current) return journal.current.append(envelope, { trx: options.trx });
+    if (!journal.isExpected) return this.#append(envelope);
     throw new Problem(503, "journal_stopped", {
       detail: "Cannot publish: the plugin that stores events is stopped; try again when it runs",
     });
@@ -64,7 +56,7 @@ export class Publisher {
   async #append(envelope: Envelope): Promise<Published> {
     const { headers, data } = toMessage(envelope);
     const { duplicate } = await this.#options.bus.append(envelope.subject, data, {
-      id: envelope.id,
+      id: messageIdOf(envelope.origin.nodeId, envelope.id),
       headers,
     });
     return { id: envelope.id, correlationId: envelope.correlationId, time: envelope.time, duplicate };
@@ -94,7 +86,10 @@ export class Publisher {
 
 function checked<Data>(event: Event<Data>, data: Data): Data {
   const result = event.schema.safeParse(data);
-  if (result.success) return result.data;
+  if (result.success) {
+    refuseSecrets(result.data, `Cannot publish "${event.type}"`);
+    return result.data;
+  }
   throw new Problem(422, "invalid_event", {
     detail: `Cannot publish "${event.type}": ${result.error.issues.map(describeIssue).join("; ")}`,
     cause: result.error,

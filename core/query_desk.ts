@@ -6,6 +6,7 @@ import { messageOf, Problem } from "./errors.ts";
 import type { Logger } from "./log.ts";
 import type { AskOptions } from "./plugin.ts";
 import type { Query } from "./queries.ts";
+import { refuseSecrets } from "./refuse_secrets.ts";
 import { inSpan } from "./trace.ts";
 
 const encoder = new TextEncoder();
@@ -148,7 +149,10 @@ async function run(answerer: Answerer, ask: unknown): Promise<unknown> {
 
 function parse<Ask, Answer>(query: Query<Ask, Answer>, ask: unknown): Ask {
   const result = query.ask.safeParse(ask);
-  if (result.success) return result.data;
+  if (result.success) {
+    refuseSecrets(result.data, `Cannot ask "${query.name}"`);
+    return result.data;
+  }
   throw new Problem(422, "invalid_question", {
     detail: `Cannot ask "${query.name}": ${messageOf(result.error)}`,
     cause: result.error,
@@ -157,7 +161,10 @@ function parse<Ask, Answer>(query: Query<Ask, Answer>, ask: unknown): Ask {
 
 function checkedAnswer<Ask, Answer>(query: Query<Ask, Answer>, answer: unknown): Answer {
   const result = query.answer.safeParse(answer);
-  if (result.success) return result.data;
+  if (result.success) {
+    refuseSecrets(result.data, `Cannot answer "${query.name}"`);
+    return result.data;
+  }
   throw new Error(`Cannot use the answer to "${query.name}": ${messageOf(result.error)}`, {
     cause: result.error,
   });

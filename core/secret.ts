@@ -1,3 +1,4 @@
+import { createHash, timingSafeEqual } from "node:crypto";
 import { z } from "zod";
 
 const redacted = "[redacted]";
@@ -8,11 +9,17 @@ export class Secret {
 
   constructor(text: string) {
     this.#text = text;
+    Object.freeze(this);
   }
 
   /** The text itself; call it only where it is handed to the party it is meant for. */
   reveal(): string {
     return this.#text;
+  }
+
+  /** Whether it is that text, in a time that tells nothing of where they differ. */
+  matches(text: string): boolean {
+    return timingSafeEqual(digest(this.#text), digest(text));
   }
 
   toString(): string {
@@ -21,6 +28,11 @@ export class Secret {
 
   toJSON(): string {
     return redacted;
+  }
+
+  /** What the PostgreSQL driver asks for: a row must not quietly hold `[redacted]`. Always throws. */
+  toPostgres(): never {
+    throw new Error("Cannot store a Secret: reveal it, or better keep it out of the database");
   }
 
   [Symbol.toPrimitive](): string {
@@ -38,5 +50,11 @@ export class Secret {
 
 /** Schema of a configured secret: text in, `Secret` out; usually written as `${env:NAME}` or `${file:PATH}`. */
 export function secretText(): z.ZodType<Secret, string> {
-  return z.string().min(1).transform((text) => new Secret(text));
+  // `writeOnly` tells editors and readers of the JSON schema that it is never shown again.
+  return z.string().min(1).transform((text) => new Secret(text)).meta({ writeOnly: true });
+}
+
+/** Hashed, since a comparison in constant time needs the same length on both sides, and the length is a secret, too. */
+function digest(text: string): Uint8Array {
+  return createHash("sha256").update(text).digest();
 }

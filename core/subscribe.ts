@@ -1,6 +1,7 @@
 import type { Bus, BusMessage, Subscription } from "./bus/bus.ts";
 import { fromMessage } from "./cloudevents.ts";
 import type { Envelope, Event } from "./events.ts";
+import type { JournalSlot } from "./journal_slot.ts";
 import type { SubscribeOptions } from "./plugin.ts";
 import { inSpan } from "./trace.ts";
 
@@ -8,6 +9,7 @@ interface SubscribeContext extends SubscribeOptions {
   readonly plugin: string;
   readonly nodeId: string;
   readonly bus: Bus;
+  readonly journal: JournalSlot;
   readonly onError: (error: unknown) => void;
 }
 
@@ -41,5 +43,9 @@ export function subscribe<Data>(
   if (!options.durable) return options.bus.subscribe(pattern, deliver);
   // Every host handles its own: two hosts that share a stream must not share a position.
   const durable = `${options.nodeId}-${options.plugin}-${options.durable}`;
+  // A bus in memory would forget the position with the process, and what came while nobody was there.
+  if (options.bus.kind === "memory" && options.journal.isExpected) {
+    return options.journal.consume({ durable, pattern, owner: options.plugin }, deliver);
+  }
   return options.bus.consume({ durable, pattern }, deliver);
 }

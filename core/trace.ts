@@ -37,7 +37,13 @@ export async function inSpan<Result>(
   if (!isCollectingSpans()) return await (call === currentContext() ? work() : withContext(call, work));
   const parent = trace.getActiveSpan() ? context.active() : parentOf(call.traceparent);
   const span = tracer.startSpan(name, { kind: kinds[kind], attributes: attributes ?? {} }, parent);
-  const inside = { ...call, traceparent: traceparentOf(span) ?? call.traceparent };
+  const { correlationId, causationId, principal } = call;
+  const inside = {
+    correlationId,
+    causationId,
+    principal,
+    traceparent: traceparentOfSpan(span) ?? call.traceparent,
+  };
   try {
     return await context.with(trace.setSpan(parent, span), () => withContext(inside, work));
   } catch (error) {
@@ -55,8 +61,8 @@ export function isCollectingSpans(): boolean {
     provider.getDelegateTracer("commandcenter") !== undefined;
 }
 
-/** The W3C form of a span's context; undefined for the span of nobody. */
-function traceparentOf(span: Span): string | undefined {
+/** The W3C form of a span's context, for what is to hang below it; undefined for the span of nobody. */
+export function traceparentOfSpan(span: Span): string | undefined {
   const { traceId, spanId, traceFlags } = span.spanContext();
   if (/^0+$/.test(traceId)) return undefined;
   return `00-${traceId}-${spanId}-${traceFlags.toString(16).padStart(2, "0")}`;

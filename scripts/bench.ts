@@ -3,10 +3,16 @@ import { parseArgs } from "node:util";
 import { messageOf } from "../core/errors.ts";
 import { appendPostgresRow } from "./bench/append_postgres_row.ts";
 import { appendRow, appendSubscribedRow } from "./bench/append_row.ts";
+import { batchPostgresRow, batchRow } from "./bench/batch_row.ts";
+import { binaryMemoryRow, binaryRow } from "./bench/binary_row.ts";
+import { collectRow } from "./bench/collect_row.ts";
+import { consumerRow } from "./bench/consumer_row.ts";
 import { healthRow } from "./bench/health_row.ts";
 import { machineClass } from "./bench/machine_class.ts";
 import { postRow } from "./bench/post_row.ts";
 import { describeRow } from "./bench/print_summary.ts";
+import { queryRow } from "./bench/query_row.ts";
+import { relayRow } from "./bench/relay_row.ts";
 import type { Row } from "./bench/row.ts";
 import { runRounds } from "./bench/run_rounds.ts";
 import { sseRow } from "./bench/sse_row.ts";
@@ -17,11 +23,19 @@ const allRows: readonly Row[] = [
   appendRow,
   appendSubscribedRow,
   appendPostgresRow,
+  batchRow,
+  batchPostgresRow,
   postRow,
   healthRow,
   sseRow,
   websocketRow,
   websocketSingleRow,
+  queryRow,
+  consumerRow,
+  relayRow,
+  collectRow,
+  binaryRow,
+  binaryMemoryRow,
 ];
 const usage = `deno task bench [ROW ...] [--rounds N] [--json]
   ROW: ${allRows.map(({ name }) => name).join(", ")} (default: all)`;

@@ -4,7 +4,10 @@ import { join } from "node:path";
 import { type Requirement, requirements } from "../tests/support/requirement.ts";
 import { type DenoTestRun, runDenoTest } from "./setup/test_run.ts";
 import type { Obtained } from "./setup/obtain.ts";
+import { obtainDocker } from "./setup/obtain_docker.ts";
+import { obtainMount } from "./setup/obtain_mount.ts";
 import { obtainNats } from "./setup/obtain_nats.ts";
+import { obtainPromtool } from "./setup/obtain_promtool.ts";
 import { obtainPostgres } from "./setup/obtain_postgres.ts";
 import { createRunFolder, type RunFolder } from "./setup/run_folder.ts";
 import { repository } from "./setup/tools_folder.ts";
@@ -23,11 +26,20 @@ function say(line: string): void {
 
 /** Returns the environment that tells the tests where everything is, or why it is not. */
 async function obtainAll(stack: AsyncDisposableStack): Promise<Record<string, string>> {
-  const [nats, postgres] = await Promise.all([obtainNats(say), obtainPostgres({ say, stack })]);
+  const [nats, postgres, mount, docker] = await Promise.all([
+    obtainNats(say),
+    obtainPostgres({ say, stack }),
+    obtainMount(say),
+    obtainDocker(say),
+  ]);
+  const promtool = await obtainPromtool(say); // behind the others, as two of them may be in apt's hands
   const obtained: Readonly<Record<Requirement, Obtained<string>>> = {
     "nats": nats,
     "postgres": postgres.server,
     "postgres-programs": postgres.programs,
+    "mount": mount,
+    "promtool": promtool,
+    "docker": docker,
   };
   const env: Record<string, string> = {};
   for (const [requirement, { title, variable }] of Object.entries(requirements)) {
@@ -70,7 +82,7 @@ async function summarize(run: DenoTestRun, folder: RunFolder): Promise<number> {
   }
   for (const name of run.failed) say(`failed: ${name}`);
   const counted = Deno.env.get("CI") === "true" ? unmet.length : 0;
-  if (counted > 0) say(`CI=true: the ${counted} tests that lack a server count as failed`);
+  if (counted > 0) say(`CI=true: the ${counted} tests that lack something count as failed`);
   const failed = run.failed.length + counted;
   say(`${run.passed.length} passed, ${failed} failed, ${run.skipped.length - counted} skipped`);
   return run.code === 0 && failed > 0 ? 1 : run.code;

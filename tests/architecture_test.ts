@@ -15,6 +15,7 @@ const importedOnce: Readonly<Record<string, string>> = {
   "commander": "core/cli/program.ts",
   "croner": "core/schedule.ts",
   "eventsource-parser": "core/cli/event_stream.ts",
+  "ipaddr.js": "core/net/address_rules.ts",
   "pg": "core/storage/postgres.ts",
   "leven": "core/config/suggestion.ts",
   "prom-client": "core/prometheus.ts",
@@ -127,16 +128,26 @@ Deno.test("each driver library is imported in exactly one file", () => {
   expect(users).toEqual(importedOnce);
 });
 
+Deno.test("only core/exec starts programs, beside what speaks to systemd", () => {
+  const starts = ({ imports }: Source) =>
+    imports.some((specifier) => /^(node:)?child_process$/.test(specifier));
+  expect(offenders(starts, programs).toSorted()).toEqual([
+    "core/cli/systemd_service.ts",
+    "core/exec/program_run.ts",
+  ]);
+});
+
 Deno.test("only main.ts reads argv, exits, or listens for signals", () => {
   const acts = ({ text }: Source) =>
     /Deno\.(args|exit|addSignalListener)\b|process\.(argv|exit|on)\b/.test(text);
   expect(offenders(acts, programs)).toEqual(["core/main.ts"]);
 });
 
-Deno.test("only serve.ts knows the runtime", () => {
-  expect(offenders(({ text }) => /\bDeno\.(?!customInspect)/.test(text), programs)).toEqual([
-    "core/http/serve.ts",
-  ]);
+Deno.test("only what serves HTTP knows the runtime", () => {
+  const users = (runtime: RegExp) => offenders(({ text }) => runtime.test(text), programs);
+  expect(users(/\bDeno\.(?!customInspect)/)).toEqual(["core/http/deno_runtime.ts"]);
+  expect(users(/\bBun\./)).toEqual(["core/http/bun_runtime.ts"]);
+  expect(users(/(deno|bun)_runtime\.ts/)).toEqual(["core/http/serve.ts"]);
 });
 
 Deno.test("every export of the program says in a comment what it is", () => {

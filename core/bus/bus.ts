@@ -32,8 +32,6 @@ export class BusError extends Error {
 /** What became of an appended event. */
 export interface Appended {
   readonly duplicate: boolean;
-  /** Resolves when every durable consumer handled the event or gave it up; absent where the bus remembers that itself. */
-  readonly settled?: Promise<void> | undefined;
 }
 
 /** A running subscription, consumer or responder. */
@@ -58,19 +56,39 @@ export interface ConsumeOptions {
   readonly pattern: string;
   /** Wait before each redelivery; the last one repeats. Default 1 s, 5 s, 30 s. */
   readonly backoffMs?: readonly number[];
-  /** Deliveries of one message before it is given up (logged, counted); default 10. */
+  /** Deliveries of one message before it is given up (logged, counted); default 10; Infinity for never. */
   readonly maxDeliveries?: number;
-  /** How long a handler may take before the message counts as lost; default 30 s. */
+  /** How long a handler may take before the message counts as lost; default 30 s; Infinity for ever. */
   readonly ackWaitMs?: number;
   /** Where a new consumer starts: with all that is kept, or with what comes after this call. Default "new". */
   readonly start?: "first" | "new";
   /** Called when a message was given up after `maxDeliveries`. */
   readonly onGivenUp?: (message: BusMessage, error: unknown) => void;
+  /** Messages in hand at once at the most; default 1. Their handlers are begun in the order of the stream. */
+  readonly concurrency?: number;
+  /**
+   * Where the consumer stands by its own account, which then counts more than what the bus remembers of it; asked for
+   * at each connection, when nothing is in hand. Without meaning where the stream lives no longer than this process.
+   */
+  readonly resumeAt?: () => StreamPosition | "first";
+}
+
+/** A message that the durable stream has stored; what is behind it is new to whoever stands there. */
+export interface StreamPosition {
+  /** Identity of the stream, see `Bus.streamIdentity`. */
+  readonly stream: string;
+  readonly seq: number;
+  /** When the stream stored it, in milliseconds: tells it from another one that took its place. */
+  readonly timeMs: number;
 }
 
 /** A delivery to a durable consumer; `attempt` counts from 1. */
 export interface Delivery extends BusMessage {
   readonly attempt: number;
+  /** Where it lies in the durable stream; absent where that lives no longer than this process. */
+  readonly position?: StreamPosition;
+  /** Messages for this consumer that were behind it when it was delivered. */
+  readonly behind?: number;
 }
 
 /** What an operator wants to know of the bus. */
@@ -110,9 +128,9 @@ export interface Bus {
 
   /**
    * Puts an event into the durable stream; resolves when the bus has stored it.
-   * The same `id` again inside the duplicate window is stored once. Calls may overlap: their order is kept.
+   * The same `id` again inside the duplicate window is stored once, whoever appends it. Calls may overlap: their
+   * order is kept.
    * Rejects with BusError; invalid_subject for what is no event subject (`hub.*.*.>`).
-   * A bus that forgets its consumers' progress with the process also tells when they are all done with the event.
    */
   append(
     subject: string,

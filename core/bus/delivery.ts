@@ -1,6 +1,6 @@
 import { messageOf } from "../errors.ts";
 import type { Logger } from "../log.ts";
-import { BusError, type BusMessage, type ConsumeOptions, type Delivery } from "./bus.ts";
+import { BusError, type BusMessage, type ConsumeOptions, type Delivery, type StreamPosition } from "./bus.ts";
 import type { HandlerErrorListener } from "./mailbox.ts";
 import { compilePattern } from "./subject.ts";
 
@@ -13,6 +13,8 @@ export interface DeliveryPolicy {
   readonly maxDeliveries: number;
   readonly ackWaitMs: number;
   readonly start: "first" | "new";
+  readonly concurrency: number;
+  readonly resumeAt: (() => StreamPosition | "first") | undefined;
   readonly onGivenUp: (message: BusMessage, error: unknown) => void;
 }
 
@@ -39,6 +41,8 @@ export function deliveryPolicy(options: ConsumeOptions): DeliveryPolicy {
     maxDeliveries: options.maxDeliveries ?? 10,
     ackWaitMs: options.ackWaitMs ?? 30_000,
     start: options.start ?? "new",
+    concurrency: options.concurrency ?? 1,
+    resumeAt: options.resumeAt,
     onGivenUp: options.onGivenUp ?? (() => {}),
   };
 }
@@ -96,6 +100,7 @@ function giveUp(
 async function withDeadline(work: () => unknown, timeoutMs: number): Promise<void> {
   const working = work();
   if (!(working instanceof Promise)) return;
+  if (timeoutMs === Infinity) return void await working;
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(() => reject(new Error(`the handler took longer than ${timeoutMs} ms`)), timeoutMs);

@@ -16,7 +16,7 @@ import { deliveryPolicy } from "./delivery.ts";
 import { type HandlerErrorListener, type Letter, Mailbox } from "./mailbox.ts";
 import { MemoryDurable } from "./memory_durable.ts";
 import { MemoryStream } from "./memory_stream.ts";
-import { type Outgoing, outgoing, type OutgoingOptions } from "./outgoing.ts";
+import { outgoing, type OutgoingOptions } from "./outgoing.ts";
 import { settleWithin } from "./settle_within.ts";
 import { StatusBoard } from "./status_board.ts";
 import { compilePattern } from "./subject.ts";
@@ -56,8 +56,6 @@ export class MemoryBus implements Bus {
   readonly #stream: MemoryStream;
   readonly #durables = new Map<string, MemoryDurable>();
   readonly #consumers = new Set<Subscription>();
-  /** Weak: an event that the stream has dropped is not waited for any more. */
-  readonly #unsettled = new WeakMap<Outgoing, { left: number; readonly resolve: () => void }>();
   readonly #asking = new Set<(error: BusError) => void>();
   readonly #board: StatusBoard;
   #turn: Promise<void> | undefined;
@@ -87,28 +85,10 @@ export class MemoryBus implements Bus {
     const event = this.#checked(subject, { verb: "append", data, headers, messageId: id });
     const { duplicate } = this.#stream.append(id, event);
     if (duplicate) return { duplicate };
-    const settled = this.#settled(event);
     this.#deliver(event);
     for (const durable of this.#durables.values()) durable.wake();
     await this.#nextTurn();
-    return { duplicate, settled };
-  }
-
-  /** Resolves when every durable consumer that wants the event is done with it; undefined where none wants it. */
-  #settled(event: Outgoing): Promise<void> | undefined {
-    const waited = [...this.#durables.values()].filter((each) => each.isAwaited && each.wants(event.subject));
-    if (waited.length === 0) return undefined;
-    for (const durable of waited) durable.owe(event);
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.#unsettled.set(event, { left: waited.length, resolve });
-    return promise;
-  }
-
-  #onSettled(event: Outgoing): void {
-    const waiting = this.#unsettled.get(event);
-    if (!waiting || --waiting.left > 0) return;
-    this.#unsettled.delete(event);
-    waiting.resolve();
+    return { duplicate };
   }
 
   subscribe(
@@ -127,13 +107,11 @@ export class MemoryBus implements Bus {
     this.#demandOpen("consume", options.pattern);
     const policy = deliveryPolicy(options);
     const { log, clock } = this.#options;
-    const onSettled = (event: Outgoing) => this.#onSettled(event);
     const context = {
       stream: this.#stream,
       policy,
       log,
       clock,
-      onSettled,
       onHandlerError: this.#onHandlerError,
     };
     const durable = this.#durables.get(policy.durable) ?? new MemoryDurable(context);

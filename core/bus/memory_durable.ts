@@ -22,12 +22,8 @@ interface Worker {
 export interface MemoryDurableOptions extends DeliveryContext {
   readonly stream: MemoryStream;
   readonly clock: Clock;
-  /** Told of each matching event that was handled, or given up. */
-  readonly onSettled: (event: Outgoing) => void;
 }
 
-/** How long a consumer without workers is waited for: longer than an agent takes to stop. */
-const awayMs = 30_000;
 /** Events that wait for their redelivery at the most; then no further event is taken until one of them is done. */
 const maxRetries = 1000;
 
@@ -38,8 +34,6 @@ export class MemoryDurable {
   #position: number;
   #retries: Pending[] = [];
   #timer: ReturnType<typeof setTimeout> | undefined;
-  #awayTimer: ReturnType<typeof setTimeout> | undefined;
-  readonly #owed = new Set<Outgoing>();
 
   constructor(options: MemoryDurableOptions) {
     this.#options = options;
@@ -57,51 +51,24 @@ export class MemoryDurable {
     return this.#options.policy.matches(subject);
   }
 
-  /** Whether it makes sense to wait for it: it has workers, or lost the last of them a moment ago. */
-  get isAwaited(): boolean {
-    return this.#workers.size > 0 || this.#awayTimer !== undefined;
-  }
-
-  /** Says that somebody waits until this consumer is done with the event. */
-  owe(event: Outgoing): void {
-    this.#owed.add(event);
-  }
-
   /** Stops every timer. */
   close(): void {
     clearTimeout(this.#timer);
-    clearTimeout(this.#awayTimer);
-    this.#awayTimer = undefined;
   }
 
   /** Adds a consumer; stopping it leaves the position where it is. */
   attach(handle: (delivery: Delivery) => unknown, policy: DeliveryPolicy): Subscription {
     const worker: Worker = { handle, policy, stopped: false };
     this.#workers.add(worker);
-    clearTimeout(this.#awayTimer);
-    this.#awayTimer = undefined;
     this.wake();
     return {
       stop: async () => {
         worker.stopped = true;
         this.#workers.delete(worker);
-        if (this.#workers.size === 0) this.#goAway();
+        if (this.#workers.size === 0) clearTimeout(this.#timer);
         await worker.run;
       },
     };
-  }
-
-  /** Nobody is held up for long by a consumer that is not there any more, say that of a plugin that was stopped. */
-  #goAway(): void {
-    clearTimeout(this.#timer);
-    this.#awayTimer = setTimeout(() => {
-      this.#awayTimer = undefined;
-      for (const event of [...this.#owed]) this.#settle(event);
-    }, awayMs);
-  }
-
-  #settle(event: Outgoing): void {
-    if (this.#owed.delete(event)) this.#options.onSettled(event);
   }
 
   /** Looks for work; called whenever the stream has grown or a redelivery is due. */
@@ -117,10 +84,7 @@ export class MemoryDurable {
       const { subject, data, headers } = event;
       const context = { ...this.#options, policy: worker.policy };
       const outcome = await deliver({ subject, data, headers, attempt }, worker.handle, context);
-      if (outcome.kind !== "again") {
-        this.#settle(event);
-        continue;
-      }
+      if (outcome.kind !== "again") continue;
       const dueAt = this.#options.clock.monotonic() + outcome.delayMs;
       this.#retries.push({ event, attempt: attempt + 1, dueAt });
     }

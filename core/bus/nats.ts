@@ -85,9 +85,9 @@ export class NatsBus implements Bus {
     this.#demandOpen("publish", subject);
     const session = this.#link.session;
     const maxBytes = session?.maxBytes ?? Infinity;
-    const { headers: checked, sizeBytes } = outgoing(subject, { verb: "publish", data, headers, maxBytes });
+    const message = outgoing(subject, { verb: "publish", data, headers, maxBytes });
     try {
-      session?.send(subject, data, { headers: checked, sizeBytes });
+      session?.send(subject, data, message);
     } catch (error) {
       // Without a promise of delivery: a connection that just broke is as good as none.
       this.#options.log.debug(messageOf(error));
@@ -104,7 +104,7 @@ export class NatsBus implements Bus {
     const { maxBytes } = session;
     const event = outgoing(subject, { verb: "append", data, headers, messageId: id, maxBytes });
     try {
-      const answer = await session.ask(event, { verb: "append", timeoutMs: appendTimeoutMs, messageId: id });
+      const answer = await session.ask(event, { verb: "append", timeoutMs: appendTimeoutMs });
       return readAcknowledgement(subject, { answer: answer.data, stream: stream.name });
     } catch (error) {
       if (!(error instanceof BusError) || error.code !== "no_responders") throw error;
@@ -168,7 +168,7 @@ export class NatsBus implements Bus {
       if (!reply) return;
       const maxBytes = this.#link.session?.maxBytes ?? Infinity;
       const given = outgoing(message.subject, { verb: "answer", maxBytes, ...await answer(message) });
-      reply(given.data, given.headers);
+      reply(given);
     };
     // Whoever asked before the server knew that we stop still gets an answer.
     const mailbox = new Mailbox(handle, { concurrency, onHandlerError: this.#onHandlerError });

@@ -3,9 +3,8 @@ import {
   AuthorizationError,
   type ConnectionOptions,
   credsAuthenticator,
-  headers as newHeaders,
   type Msg,
-  type MsgHdrs,
+  MsgHdrsImpl,
   type NatsConnection,
   NatsConnectionImpl,
   nkeyAuthenticator,
@@ -24,7 +23,6 @@ import { busAddresses, type BusSettings } from "./settings.ts";
 export type { Msg, NatsConnection, Transport };
 
 const oldestVersion = { major: 2, minor: 10 };
-const messageIdHeader = "Nats-Msg-Id";
 
 /** Connects once to the first server that answers; rejects after 5 s per server. It does not reconnect by itself. */
 export function connectNats(settings: BusSettings, clientName: string): Promise<NatsConnection> {
@@ -101,13 +99,18 @@ export function deniedSubject(error: unknown): string | undefined {
   return error instanceof PermissionViolationError ? error.subject : undefined;
 }
 
-/** Headers for the wire; `messageId` lets the stream recognise the same event. */
-export function toNatsHeaders(headers: BusMessage["headers"], messageId?: string): MsgHdrs {
-  const result = newHeaders();
-  // Names are lower-case here, so that none of them can pass for one of the server's own ("Nats-…").
-  for (const [name, value] of Object.entries(headers)) result.append(name, value);
-  if (messageId !== undefined) result.append(messageIdHeader, messageId);
-  return result;
+/** Headers that are encoded already, see outgoing.ts: the client would look at each of them over and over. */
+export class EncodedHeaders extends MsgHdrsImpl {
+  readonly #block: Uint8Array;
+
+  constructor(block: Uint8Array) {
+    super();
+    this.#block = block;
+  }
+
+  override encode(): Uint8Array {
+    return this.#block;
+  }
 }
 
 /** A received message without what only NATS means by it. */

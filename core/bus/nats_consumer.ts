@@ -1,7 +1,7 @@
 import { setTimeout as pause } from "node:timers/promises";
 import type { Clock } from "../clock.ts";
 import { messageOf } from "../errors.ts";
-import type { Delivery, Subscription } from "./bus.ts";
+import type { Delivery, StreamPosition, Subscription } from "./bus.ts";
 import { deliver, type DeliveryContext, type Outcome } from "./delivery.ts";
 import { NatsPull, type Pulled } from "./nats_pull.ts";
 import type { NatsSession } from "./nats_session.ts";
@@ -84,7 +84,11 @@ export class NatsConsumer implements Subscription {
   /** Resolves to how long the server waits for a sign of life, in milliseconds. */
   async #open(stream: NatsStream): Promise<number> {
     const { policy, log } = this.#options;
-    const { nextSeq, patienceMs, changed } = await stream.openConsumer(policy, this.#startOn(stream));
+    const position = policy.resumeAt?.();
+    const { nextSeq, patienceMs, changed } = position === undefined
+      ? await stream.openConsumer(policy, this.#startOn(stream))
+      : await stream.placeConsumer(policy, position);
+    if (position !== undefined) this.#tellMissed(position, { stream, nextSeq });
     if (this.#progress?.identity !== stream.identity) {
       this.#progress = { identity: stream.identity, nextSeq, open: new Set() };
     }
@@ -97,6 +101,19 @@ export class NatsConsumer implements Subscription {
         "to change it, stop the hosts that use it and remove it from the server",
     );
     return patienceMs;
+  }
+
+  /** Who was away for longer than the stream keeps its events is told. */
+  #tellMissed(
+    position: StreamPosition | "first",
+    { stream, nextSeq }: { stream: NatsStream; nextSeq: number },
+  ): void {
+    const { policy, log } = this.#options;
+    if (position === "first" || position.stream !== stream.identity || nextSeq <= position.seq + 1) return;
+    log.warn(
+      `The stream "${stream.name}" has dropped what "${policy.durable}" was to go on with; some of it may be missed`,
+      { from_stream_seq: position.seq + 1, to_stream_seq: nextSeq - 1 },
+    );
   }
 
   /** Only matters where the consumer has to be made. */
@@ -116,17 +133,18 @@ export class NatsConsumer implements Subscription {
     const { policy } = this.#options;
     const pull = new NatsPull({
       session,
-      stream: stream.name,
+      stream,
       durable: policy.durable,
       signOfLifeMs: patienceMs / 4,
       // Where a message has one attempt only, none may be used up by giving it back unhandled.
-      maxBatch: policy.maxDeliveries === 1 ? 1 : maxBatch,
-      onPulled: ({ streamSeq }) => {
+      maxBatch: policy.maxDeliveries === 1 ? 1 : Math.max(maxBatch, policy.concurrency),
+      concurrency: policy.concurrency,
+      onPulled: ({ position: { seq } }) => {
         if (!this.#progress) return;
-        this.#progress.open.add(streamSeq);
-        this.#progress.nextSeq = Math.max(this.#progress.nextSeq, streamSeq + 1);
+        this.#progress.open.add(seq);
+        this.#progress.nextSeq = Math.max(this.#progress.nextSeq, seq + 1);
       },
-      handle: (pulled) => this.#handle(pulled),
+      handle: (delivery) => this.#handle(delivery),
     });
     const stop = () => void pull.stop();
     signal.addEventListener("abort", stop, { once: true });
@@ -136,13 +154,13 @@ export class NatsConsumer implements Subscription {
     return reason;
   }
 
-  async #handle({ delivery, streamSeq }: Pulled): Promise<Outcome> {
+  async #handle(delivery: Pulled): Promise<Outcome> {
     const { policy, handle } = this.#options;
     // A consumer that was made for a wider pattern stays as it is; what we were not asked for is skipped.
     const outcome = policy.matches(delivery.subject)
       ? await deliver(delivery, handle, this.#options)
       : { kind: "handled" } as const;
-    if (outcome.kind !== "again") this.#progress?.open.delete(streamSeq);
+    if (outcome.kind !== "again") this.#progress?.open.delete(delivery.position.seq);
     return outcome;
   }
 }

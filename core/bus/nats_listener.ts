@@ -1,11 +1,12 @@
 import type { BusMessage } from "./bus.ts";
 import type { Mailbox } from "./mailbox.ts";
 import { toBusMessage } from "./nats_connection.ts";
+import type { EncodedOutgoing } from "./outgoing.ts";
 import type { NatsSession, Reception } from "./nats_session.ts";
 
 /** A message with the way to answer it, where an answer is wanted. */
 export interface Received extends BusMessage {
-  readonly reply?: ((data: Uint8Array, headers: BusMessage["headers"]) => void) | undefined;
+  readonly reply?: ((answer: EncodedOutgoing) => void) | undefined;
 }
 
 export interface NatsListenerOptions {
@@ -30,7 +31,7 @@ export class NatsListener {
       const { reply } = message;
       mailbox.push({
         ...toBusMessage(message),
-        ...(reply ? { reply: (data, headers) => session.send(reply, data, { headers }) } : {}),
+        ...(reply ? { reply: (answer: EncodedOutgoing) => session.send(reply, answer.data, answer) } : {}),
       });
     });
   }

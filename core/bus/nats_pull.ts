@@ -4,26 +4,27 @@ import type { Outcome } from "./delivery.ts";
 import { type Msg, toBusMessage } from "./nats_connection.ts";
 import type { NatsSession, Reception } from "./nats_session.ts";
 
-/** One delivery with its place in the stream. */
-export interface Pulled {
-  readonly delivery: Delivery;
-  readonly streamSeq: number;
-}
+/** One delivery, which always has its place in the stream. */
+export type Pulled = Delivery & Required<Pick<Delivery, "position" | "behind">>;
 
 export interface NatsPullOptions {
   readonly session: NatsSession;
-  readonly stream: string;
+  readonly stream: { readonly name: string; readonly identity: string };
   readonly durable: string;
   /** How often the server hears that a message is still being worked on. */
   readonly signOfLifeMs: number;
   /** Messages fetched ahead at the most. */
   readonly maxBatch: number;
+  /** Messages in hand at once at the most. */
+  readonly concurrency: number;
   readonly onPulled: (pulled: Pulled) => void;
   readonly handle: (pulled: Pulled) => Promise<Outcome>;
 }
 
 const expiresMs = 20_000;
 const graceMs = 5000;
+/** What one fetch may bring: a server cuts the connection of whoever has more than 64 MiB on its way. */
+const maxFetchBytes = 16 * 1024 * 1024;
 const encoder = new TextEncoder();
 const command = {
   done: encoder.encode("+ACK"),
@@ -33,7 +34,7 @@ const command = {
 };
 
 /**
- * Fetches the messages of one durable consumer over one connection and has them handled one at a time.
+ * Fetches the messages of one durable consumer over one connection and has them handled, begun in their order.
  * It fetches one message first and more only while they go well: a message that ends the process at each attempt
  * must not use up the attempts of those fetched together with it.
  */
@@ -44,7 +45,7 @@ export class NatsPull {
   readonly #ended = Promise.withResolvers<string>();
   readonly #working: ReturnType<typeof setInterval>;
   #waiting: Msg[] = [];
-  #inHand: Msg | undefined;
+  readonly #inHand = new Set<Msg>();
   #batch = 1;
   #outstanding = 0;
   /** Whether something came in this fetch, and nothing went wrong with it. */
@@ -68,13 +69,19 @@ export class NatsPull {
     return this.#ended.promise;
   }
 
-  /** Gives back what waits and resolves when the message in hand is done. */
+  /** Gives back what waits and resolves when what is in hand is done. */
   async stop(): Promise<void> {
     this.#end("stopped");
-    if (this.#inHand) await (this.#idle ??= Promise.withResolvers<void>()).promise;
+    if (this.#inHand.size > 0) await (this.#idle ??= Promise.withResolvers<void>()).promise;
   }
 
   readonly #onSessionEnded = () => this.#end("the connection ended");
+
+  /** Fetches again where the last fetch is over and there are hands free for more. */
+  #refill(): void {
+    if (this.#over || this.#outstanding > 0) return;
+    if (this.#inHand.size + this.#waiting.length < this.#options.concurrency) this.#fetch();
+  }
 
   #fetch(): void {
     if (this.#went === "well") this.#batch = Math.min(this.#batch * 2, this.#options.maxBatch);
@@ -82,10 +89,14 @@ export class NatsPull {
     this.#went = "nothing";
     this.#outstanding = this.#batch;
     const { session, stream, durable } = this.#options;
-    const request = JSON.stringify({ batch: this.#batch, expires: expiresMs * 1_000_000 });
+    const request = JSON.stringify({
+      batch: this.#batch,
+      expires: expiresMs * 1_000_000,
+      max_bytes: Math.max(maxFetchBytes, session.maxBytes * 2),
+    });
     this.#deadline = setTimeout(() => this.#end("the server does not answer"), expiresMs + graceMs);
     try {
-      session.send(`$JS.API.CONSUMER.MSG.NEXT.${stream}.${durable}`, encoder.encode(request), {
+      session.send(`$JS.API.CONSUMER.MSG.NEXT.${stream.name}.${durable}`, encoder.encode(request), {
         reply: this.#inbox,
       });
     } catch (error) {
@@ -98,36 +109,42 @@ export class NatsPull {
     if (this.#over) return this.#answer(message, command.again);
     if (--this.#outstanding === 0) clearTimeout(this.#deadline);
     this.#waiting.push(message);
-    if (!this.#inHand) void this.#work();
+    this.#takeUp();
   }
 
   /** The server tells that a fetch is over: because its time is up, or because something happened to the consumer. */
   #fetchEnded(status: Msg): void {
     if (this.#over) return;
-    const code = status.headers?.code ?? 0;
-    if (code === 100) return;
-    if (code !== 404 && code !== 408) return this.#end(status.headers?.description || `status ${code}`);
+    const { code = 0, description = "" } = status.headers ?? {};
+    // That a fetch brought all of it, we have counted ourselves, and the next one may be under way.
+    if (code === 100 || (code === 409 && /batch completed/i.test(description))) return;
+    const isOver = code === 404 || code === 408 || (code === 409 && /exceeds maxbytes/i.test(description));
+    if (!isOver) return this.#end(description || `status ${code}`);
     clearTimeout(this.#deadline);
     this.#outstanding = 0;
-    if (!this.#inHand) this.#fetch();
+    this.#refill();
   }
 
-  async #work(): Promise<void> {
-    for (this.#next(); this.#inHand !== undefined; this.#next()) {
-      const message = this.#inHand;
-      const pulled = read(message);
-      this.#options.onPulled(pulled);
-      const outcome = await this.#options.handle(pulled);
-      this.#settle(message, outcome);
-      const fine = outcome.kind === "handled" && pulled.delivery.attempt === 1;
-      if (this.#went !== "badly") this.#went = fine ? "well" : "badly";
+  #takeUp(): void {
+    while (this.#inHand.size < this.#options.concurrency) {
+      const message = this.#waiting.shift();
+      if (!message) break;
+      this.#inHand.add(message);
+      void this.#work(message);
     }
-    this.#idle?.resolve();
-    if (!this.#over && this.#outstanding === 0) this.#fetch();
+    this.#refill();
   }
 
-  #next(): void {
-    this.#inHand = this.#waiting.shift();
+  async #work(message: Msg): Promise<void> {
+    const pulled = read(message, this.#options.stream.identity);
+    this.#options.onPulled(pulled);
+    const outcome = await this.#options.handle(pulled);
+    this.#inHand.delete(message);
+    this.#settle(message, outcome);
+    const fine = outcome.kind === "handled" && pulled.attempt === 1;
+    if (this.#went !== "badly") this.#went = fine ? "well" : "badly";
+    this.#takeUp();
+    if (this.#inHand.size === 0) this.#idle?.resolve();
   }
 
   #settle(message: Msg, outcome: Outcome): void {
@@ -138,7 +155,7 @@ export class NatsPull {
   }
 
   #stillWorking(): void {
-    if (this.#inHand) this.#answer(this.#inHand, command.working);
+    for (const message of this.#inHand) this.#answer(message, command.working);
     for (const message of this.#waiting) this.#answer(message, command.working);
   }
 
@@ -163,11 +180,17 @@ export class NatsPull {
   }
 }
 
-/** How often it was delivered and its sequence stand in the subject for its acknowledgement. */
-function read(message: Msg): Pulled {
+/** How often it was delivered, and where it lies, stand in the subject for its acknowledgement. */
+function read(message: Msg, stream: string): Pulled {
   const tokens = message.reply?.split(".") ?? [];
-  // $JS.ACK[.domain.account].stream.consumer.deliveries.stream_seq.…
+  // $JS.ACK[.domain.account].stream.consumer.deliveries.stream_seq.consumer_seq.time_ns.behind
   const first = tokens.length > 9 ? 6 : 4;
-  const delivery = { ...toBusMessage(message), attempt: Number(tokens[first]) };
-  return { delivery, streamSeq: Number(tokens[first + 1]) };
+  const number = (index: number) => Number(tokens[first + index]);
+  return {
+    ...toBusMessage(message),
+    attempt: number(0),
+    // Nanoseconds are more than a number holds exactly.
+    position: { stream, seq: number(1), timeMs: Number(tokens[first + 3]?.slice(0, -6)) },
+    behind: number(4),
+  };
 }

@@ -1,10 +1,9 @@
 import { messageOf } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import { BusError } from "./bus.ts";
-import { deniedSubject, type Msg, type NatsConnection, toNatsHeaders } from "./nats_connection.ts";
-import type { Outgoing } from "./outgoing.ts";
-
-type Headers = Readonly<Record<string, string>>;
+import { deniedSubject, EncodedHeaders, type Msg, type NatsConnection } from "./nats_connection.ts";
+import { NatsQuestions } from "./nats_questions.ts";
+import type { EncodedOutgoing } from "./outgoing.ts";
 
 /** Something a session receives messages for. */
 export interface Reception {
@@ -14,17 +13,9 @@ export interface Reception {
   drain(): Promise<void>;
 }
 
-interface Question {
-  readonly subject: string;
-  resolve(answer: Msg): void;
-  reject(error: BusError): void;
-}
-
 export interface AskOptions {
   readonly verb: "append" | "request";
   readonly timeoutMs: number;
-  /** Lets the stream recognise the same event again. */
-  readonly messageId?: string;
 }
 
 /** Bytes that may be under way to a server that does not confirm them; beyond it nothing more is sent. */
@@ -37,9 +28,9 @@ export class NatsSession {
   readonly connection: NatsConnection;
   readonly #log: Logger;
   readonly #ended = new AbortController();
-  readonly #questions = new Map<string, Question>();
+  readonly #questions = new NatsQuestions();
   readonly #inbox = `_INBOX.${crypto.randomUUID().replaceAll("-", "")}`;
-  #nextToken = 0;
+  #inboxes = 0;
   #unconfirmedBytes = 0;
   #sinceBarrierBytes = 0;
   #fault: unknown;
@@ -69,27 +60,24 @@ export class NatsSession {
 
   /** A subject of this session's own, for answers of more than one message. */
   newInbox(): string {
-    return `${this.#inbox}.stream.${this.#nextToken++}`;
+    return `${this.#inbox}.stream.${this.#inboxes++}`;
   }
 
   /** Sends without waiting. Throws BusError unavailable when the connection ended or the server does not keep up. */
   send(
     subject: string,
     data: Uint8Array,
-    options: { reply?: string; headers?: Headers; messageId?: string; sizeBytes?: number } = {},
+    options: { reply?: string; headerBlock?: Uint8Array; sizeBytes?: number } = {},
   ): void {
     if (this.ended.aborted) throw unavailable(subject, this.fault);
-    const { reply, headers = {}, messageId, sizeBytes = data.length } = options;
+    const { reply, headerBlock, sizeBytes = data.length } = options;
     if (this.#unconfirmedBytes + sizeBytes > maxUnconfirmedBytes) {
       throw unavailable(subject, "the server does not keep up");
     }
-    const wireHeaders = messageId !== undefined || Object.keys(headers).length > 0
-      ? toNatsHeaders(headers, messageId)
-      : undefined;
     try {
       this.connection.publish(subject, data, {
         ...(reply === undefined ? {} : { reply }),
-        ...(wireHeaders ? { headers: wireHeaders } : {}),
+        ...(headerBlock?.length ? { headers: new EncodedHeaders(headerBlock) } : {}),
       });
     } catch (cause) {
       throw unavailable(subject, messageOf(cause), cause);
@@ -98,32 +86,18 @@ export class NatsSession {
   }
 
   /** Sends and waits for one answer. Rejects with BusError no_responders, timeout or unavailable. */
-  ask(message: Outgoing, { verb, timeoutMs, messageId }: AskOptions): Promise<Msg> {
-    const { subject, data, headers, sizeBytes } = message;
-    if (this.#questions.size >= maxQuestions) {
+  ask({ subject, data, headerBlock, sizeBytes }: EncodedOutgoing, options: AskOptions): Promise<Msg> {
+    if (this.ended.aborted) return Promise.reject(unavailable(subject, this.fault));
+    if (this.#questions.count >= maxQuestions) {
       return Promise.reject(unavailable(subject, `${maxQuestions} answers are outstanding already`));
     }
-    const token = (this.#nextToken++).toString(36);
-    const { promise, resolve, reject } = Promise.withResolvers<Msg>();
-    const timer = setTimeout(() => {
-      reject(new BusError("timeout", `Cannot ${verb} "${subject}": no answer within ${timeoutMs} ms`));
-    }, timeoutMs);
-    this.#questions.set(token, { subject, resolve, reject });
+    const { token, answer } = this.#questions.add(subject, options);
     try {
-      const reply = `${this.#inbox}.${token}`;
-      this.send(subject, data, {
-        reply,
-        headers,
-        sizeBytes,
-        ...(messageId === undefined ? {} : { messageId }),
-      });
+      this.send(subject, data, { reply: `${this.#inbox}.${token}`, headerBlock, sizeBytes });
     } catch (error) {
-      reject(error);
+      this.#questions.take(token)?.reject(error as BusError);
     }
-    return promise.finally(() => {
-      clearTimeout(timer);
-      this.#questions.delete(token);
-    });
+    return answer;
   }
 
   /** Hands over what arrives for `pattern`, as it arrives: `take` must neither wait nor throw. */
@@ -168,7 +142,7 @@ export class NatsSession {
   }
 
   #answered(message: Msg): void {
-    const question = this.#questions.get(message.subject.slice(this.#inbox.length + 1));
+    const question = this.#questions.take(message.subject.slice(this.#inbox.length + 1));
     if (!question) return; // too late: its caller has given up
     const nobody = message.headers?.code === 503 && message.data.length === 0;
     if (!nobody) return question.resolve(message);
@@ -205,17 +179,14 @@ export class NatsSession {
       return;
     }
     this.#log.warn(`NATS denies "${subject}": ${error.message}; give this user the permission`);
-    for (const question of this.#questions.values()) {
-      if (question.subject === subject) question.reject(unavailable(subject, error.message, error));
-    }
+    this.#questions.rejectAll(() => unavailable(subject, error.message, error), subject);
   }
 
   #end(error: void | Error): void {
     this.#fault ??= error ?? undefined;
     this.#ended.abort(unavailable("NATS", this.fault));
-    for (const question of this.#questions.values()) {
-      question.reject(unavailable(question.subject, this.fault));
-    }
+    this.#questions.rejectAll((subject) => unavailable(subject, this.fault));
+    this.#questions.close();
   }
 
   #unlessEnded<Result>(work: Promise<Result>): Promise<Result> {

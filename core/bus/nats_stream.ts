@@ -15,6 +15,7 @@ import {
 import type { Clock } from "../clock.ts";
 import { messageOf } from "../errors.ts";
 import type { Logger } from "../log.ts";
+import type { StreamPosition } from "./bus.ts";
 import type { DeliveryPolicy } from "./delivery.ts";
 import type { NatsConnection } from "./nats_connection.ts";
 import type { StreamSettings } from "./settings.ts";
@@ -27,12 +28,23 @@ const nanosPerMs = 1_000_000;
  * A handler may take longer: as long as it works, we say so several times in this span.
  */
 const patienceMs = 10_000;
+const forgottenAfterMs = 30 * 24 * 60 * 60 * 1000;
 
 /**
  * Where a consumer that has to be made starts: with everything kept, at a sequence, or with what was stored since a
  * moment (of the clock the stream was opened with, monotonic milliseconds).
  */
 export type ConsumerStart = "first" | { readonly seq: number } | { readonly since: number };
+
+/** A consumer that is there. */
+export interface OpenedConsumer {
+  /** Sequence that its next new message has at least. */
+  readonly nextSeq: number;
+  /** How long the server waits for a sign of life about a message it delivered, in milliseconds. */
+  readonly patienceMs: number;
+  /** Settings that differ from what was asked for. */
+  readonly changed: readonly string[];
+}
 
 export interface NatsStreamOptions {
   readonly settings: StreamSettings;
@@ -95,24 +107,47 @@ export class NatsStream {
       : undefined;
   }
 
-  /**
-   * Finds the durable consumer, or makes it where it is absent. One with other settings is left alone: `changed`
-   * names what differs. `nextSeq` is the sequence its next new message has at least, `patienceMs` how long the server
-   * waits for a sign of life about a message it delivered.
-   */
-  async openConsumer(
-    policy: DeliveryPolicy,
-    start: ConsumerStart,
-  ): Promise<{ nextSeq: number; patienceMs: number; changed: readonly string[] }> {
-    const wanted = { ...consumerConfig(policy), ...this.#deliverPolicy(start) };
-    const missing = JetStreamApiCodes.ConsumerNotFound;
-    const existing = await unlessMissing(this.#manager.consumers.info(this.name, policy.durable), missing);
-    const info: ConsumerInfo = existing ?? await this.#manager.consumers.add(this.name, wanted);
-    return {
-      nextSeq: info.delivered.stream_seq + 1,
-      patienceMs: (info.config.ack_wait ?? 0) / nanosPerMs || patienceMs,
-      changed: existing ? differences(existing.config, consumerConfig(policy)) : [],
-    };
+  /** Finds the durable consumer, or makes it where it is absent. One with other settings is left alone. */
+  async openConsumer(policy: DeliveryPolicy, start: ConsumerStart): Promise<OpenedConsumer> {
+    const existing = await this.#findConsumer(policy.durable);
+    const info = existing ?? await this.#addConsumer(policy, start);
+    return opened(info, existing ? differences(existing.config, consumerConfig(policy)) : []);
+  }
+
+  /** Makes the durable consumer stand right behind `position`, wherever the server thinks that it was. */
+  async placeConsumer(policy: DeliveryPolicy, position: StreamPosition | "first"): Promise<OpenedConsumer> {
+    const start = position !== "first" && await this.#holds(position) ? { seq: position.seq + 1 } : "first";
+    const existing = await this.#findConsumer(policy.durable);
+    if (existing) {
+      const stands = start !== "first" && existing.delivered.stream_seq + 1 === start.seq &&
+        existing.num_ack_pending === 0 && differences(existing.config, consumerConfig(policy)).length === 0;
+      if (stands) return opened(existing, []);
+      await this.#manager.consumers.delete(this.name, policy.durable);
+    }
+    return opened(await this.#addConsumer(policy, start), []);
+  }
+
+  /** Whether what is behind the position is what was behind it when it was noted; it may have grown too old to be kept. */
+  async #holds({ stream, seq, timeMs }: StreamPosition): Promise<boolean> {
+    if (stream !== this.identity) return false;
+    const message = await this.#manager.streams.getMessage(this.name, { seq });
+    if (message) return message.time.getTime() === timeMs;
+    const { state } = await this.#manager.streams.info(this.name);
+    return seq <= state.last_seq;
+  }
+
+  #findConsumer(durable: string): Promise<ConsumerInfo | undefined> {
+    return unlessMissing(
+      this.#manager.consumers.info(this.name, durable),
+      JetStreamApiCodes.ConsumerNotFound,
+    );
+  }
+
+  #addConsumer(policy: DeliveryPolicy, start: ConsumerStart): Promise<ConsumerInfo> {
+    return this.#manager.consumers.add(this.name, {
+      ...consumerConfig(policy),
+      ...this.#deliverPolicy(start),
+    });
   }
 
   #deliverPolicy(start: ConsumerStart): Partial<ConsumerConfig> {
@@ -134,6 +169,14 @@ export function jetStreamFault(error: unknown): string {
     return "the server has JetStream switched off; start nats-server with -js, or with jetstream {} in its configuration";
   }
   return messageOf(error);
+}
+
+function opened(info: ConsumerInfo, changed: readonly string[]): OpenedConsumer {
+  return {
+    nextSeq: info.delivered.stream_seq + 1,
+    patienceMs: (info.config.ack_wait ?? 0) / nanosPerMs || patienceMs,
+    changed,
+  };
 }
 
 function streamConfig(settings: StreamSettings): StreamConfigInput {
@@ -171,6 +214,8 @@ function consumerConfig(policy: DeliveryPolicy): Partial<ConsumerConfig> {
     ack_wait: patienceMs * nanosPerMs,
     // The maximum and the backoff are kept by us, who can tell of a message that is given up; the server could not.
     max_deliver: -1,
+    // Who keeps the position itself loses nothing with the consumer: one that nobody wants any more goes away.
+    ...(policy.resumeAt ? { inactive_threshold: forgottenAfterMs * nanosPerMs } : {}),
   };
 }
 

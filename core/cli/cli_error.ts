@@ -14,6 +14,8 @@ export interface CliErrorOptions {
   readonly hint?: string | undefined;
   /** HTTP status of the answer that this is about. */
   readonly status?: number | undefined;
+  /** All that the answer says about what went wrong. */
+  readonly problem?: Readonly<Record<string, unknown>> | undefined;
   /** Finds the same call in the agent's log. */
   readonly correlationId?: string | undefined;
   readonly cause?: unknown;
@@ -25,6 +27,7 @@ export class CliError extends Error {
   readonly exitCode: number;
   readonly hint: string | undefined;
   readonly status: number | undefined;
+  readonly problem: Readonly<Record<string, unknown>> | undefined;
   readonly correlationId: string | undefined;
 
   constructor(message: string, options: CliErrorOptions) {
@@ -32,6 +35,7 @@ export class CliError extends Error {
     this.exitCode = options.exitCode;
     this.hint = options.hint;
     this.status = options.status;
+    this.problem = options.problem;
     this.correlationId = options.correlationId;
   }
 }

@@ -21,6 +21,8 @@ export type QueryParameters = Readonly<Record<string, string | number | undefine
 interface RequestOptions {
   readonly query?: QueryParameters;
   readonly body?: unknown;
+  /** A body of JSON values, one on each line, instead of `body`. */
+  readonly lines?: Uint8Array<ArrayBuffer>;
   /** Statuses that are an answer although they are no success. */
   readonly accept?: readonly number[];
 }
@@ -112,7 +114,10 @@ export class Client {
     }
     const headers = new Headers({ accept: options.type ?? "application/json" });
     if (this.#target.key) headers.set("authorization", `Bearer ${this.#target.key}`);
-    if (options.body !== undefined) headers.set("content-type", "application/json");
+    const { body, lines } = options;
+    if (body !== undefined) headers.set("content-type", "application/json");
+    else if (lines) headers.set("content-type", "application/x-ndjson");
+    const sent = body === undefined ? lines : JSON.stringify(body);
     let response: Response;
     try {
       response = await fetch(url, {
@@ -120,7 +125,7 @@ export class Client {
         headers,
         signal: options.signal,
         redirect: "manual", // a redirect must not carry the key elsewhere
-        ...(options.body === undefined ? {} : { body: JSON.stringify(options.body) }),
+        ...(sent === undefined ? {} : { body: sent }),
       });
     } catch (error) {
       throw this.#unreachable(error);
@@ -154,6 +159,7 @@ export class Client {
       exitCode: forbidden ? exitCode.forbidden : exitCode.failed,
       hint: forbidden ? this.#target.keyHint : undefined,
       status: response.status,
+      problem: isObject(problem) ? problem : undefined,
       correlationId: typeof correlationId === "string" ? escapeControls(correlationId) : undefined,
     });
   }

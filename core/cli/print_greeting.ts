@@ -1,4 +1,6 @@
+import { basename, delimiter, dirname } from "node:path";
 import process from "node:process";
+import { build } from "../build.ts";
 import type { Configuration } from "../config/load_config.ts";
 import type { Kernel } from "../kernel.ts";
 import type { GlobalOptions } from "./invocation.ts";
@@ -39,9 +41,13 @@ export function printGreeting(
   }
 }
 
-/** How this program is called here: by its own name where it is compiled, else through the task in deno.json. */
+/** How this program is called here: by its own file where it is packed, else through the task in deno.json. */
 function programName(env: Terminal["env"]): string {
-  if (!/\bdeno(\.exe)?$/.test(process.execPath)) return "commandcenter";
+  const { execPath } = process;
+  if (build) {
+    const isOnPath = (env.PATH ?? "").split(delimiter).includes(dirname(execPath));
+    return isOnPath ? basename(execPath) : shellWord(execPath);
+  }
   return env.npm_command === "exec"
     ? `npx -y deno@${process.versions.deno} task commandcenter`
     : "deno task commandcenter";

@@ -1,9 +1,9 @@
 import { Argument, Command as Parser, CommanderError, InvalidArgumentError, Option } from "commander";
-import manifest from "../../deno.json" with { type: "json" };
 import { exitCode } from "./cli_error.ts";
 import { commandTree } from "./completion/command_tree.ts";
 import type { Command, Invocation } from "./invocation.ts";
 import { reportFailure } from "./report_failure.ts";
+import { versionText } from "./show_version.ts";
 import type { Terminal } from "./terminal.ts";
 
 /** Runs one command line, without the name of the program; resolves to the exit status and never rejects. */
@@ -61,7 +61,7 @@ function describeProgram(terminal: Terminal, finish: (status: number) => void): 
     .showHelpAfterError("Add --help to see how it is used.")
     .exitOverride()
     .helpCommand(false)
-    .version(manifest.version, "-V, --version", "show the version")
+    .version(versionText, "-V, --version", "show the version")
     .helpOption("-h, --help", "tell how to use it")
     .option("--config <FILE>", "configuration of this host (default: ./projects.yaml)")
     .option("--url <URL>", "address of the agent (default: as the configuration says)")
@@ -76,11 +76,29 @@ function describeProgram(terminal: Terminal, finish: (status: number) => void): 
     .action(run(async () => (await import("./start_agent.ts")).startAgent));
   program.command("check").description("check the configuration without starting anything")
     .action(run(async () => (await import("./check_config.ts")).checkConfig));
+  program.command("backup").description(
+    "write all that the agent of this host keeps to one file, while it runs",
+  )
+    .argument("[target]", "new file, or a folder for it (default: here)")
+    .option("--no-keys", "leave out the keys of the agent, and its configuration")
+    .option("--damaged", "also where the data is damaged")
+    .action(run(async () => (await import("./backup_agent.ts")).backupAgent));
+  program.command("restore").description("put a backup into an empty data folder and an empty database")
+    .argument("<file>", "what `backup` has written")
+    .option("--check", "only look whether it is whole")
+    .option("--damaged", "also where the data was damaged when it was made")
+    .action(run(async () => (await import("./restore_agent.ts")).restoreAgent));
   program.command("status").description("show how an agent is")
     .action(run(async () => (await import("./show_status.ts")).showStatus));
   program.command("version").description("show the version")
     .action(run(async () => (await import("./show_version.ts")).showVersion));
   describeEvents(program.command("events").helpCommand(false).description("publish and read events"), run);
+  describeConsumers(
+    program.command("consumers").helpCommand(false).description(
+      "hand events to workers, each to one, until it is done with",
+    ),
+    run,
+  );
   describeKeys(
     program.command("keys").helpCommand(false).description("create, list and revoke API keys"),
     run,
@@ -108,15 +126,7 @@ function describeEvents(events: Parser, run: Runner): void {
       wholeNumber(0),
     )
     .action(run(async () => (await import("./publish_event.ts")).publishEvent));
-  events.command("query").description("print stored events")
-    .option("--subject <PATTERN>", "subject; * stands for one token, > for the rest")
-    .option("--type <TYPE>", "type of the event")
-    .option("--since <TIME>", "not before: RFC 3339, or 15m, 2h, 7d ago")
-    .option("--until <TIME>", "before: RFC 3339, or 15m, 2h, 7d ago")
-    .option("--correlation-id <ID>", "only what belongs together")
-    .option("--project <SLUG>", "only what is about that project")
-    .option("--origin <NODE>", "only what that node published")
-    .option("--after-seq <SEQ>", "only behind that sequence", wholeNumber(0))
+  withFilters(events.command("query").description("print stored events"))
     .addOption(new Option("--order <ORDER>", "oldest or newest first").choices(["asc", "desc"]))
     .option("--limit <COUNT>", "events at the most", wholeNumber(1), 100)
     .option("--all", "all of them, however many")
@@ -126,8 +136,122 @@ function describeEvents(events: Parser, run: Runner): void {
     .option("--after-seq <SEQ>", "begin behind that sequence", wholeNumber(0))
     .option("--since <TIME>", "begin then: RFC 3339, or 15m, 2h, 7d ago")
     .action(run(async () => (await import("./follow_events.ts")).followEvents));
+  events.command("chain").description("draw what caused an event, and all that it caused")
+    .argument("<id>", "id of the event")
+    .option("--depth <STEPS>", "steps up and down (default: 20)", wholeNumber(0))
+    .option("--limit <COUNT>", "events of the whole tree (default: 200)", wholeNumber(1))
+    .option("--origin <NODE>", "node of the event, where several have one with this id")
+    .action(run(async () => (await import("./chain_events.ts")).chainEvents));
+  describeReplays(events, run);
+  events.command("verify").description("walk the event log and name the first broken link")
+    .option("--from <SEQ>", "begin with this sequence, and believe what comes before", wholeNumber(1))
+    .option("--expect <SEQ:HASH>", "head that an earlier verification showed: the log has to hold it still")
+    .action(run(async () => (await import("./verify_events.ts")).verifyEvents));
   events.command("stats").description("show what the event log holds")
     .action(run(async () => (await import("./show_stats.ts")).showStats));
+  describeFiles(events, run);
+}
+
+function describeFiles(events: Parser, run: Runner): void {
+  withFilters(
+    events.command("export").description(
+      "write stored events to a file or standard output, one on each line",
+    ),
+  )
+    .argument("[file]", "new file; .gz is compressed (default: standard output)")
+    .option("--gzip", "compress, whatever the file is called")
+    .option("--resume", "go on behind the last event of the file, if it is there; give the same filters")
+    .action(run(async () => (await import("./export_events.ts")).exportEvents));
+  events.command("import")
+    .description("take in events that were exported; what is there already is left alone")
+    .argument("<file>", "one event on each line, plain or gzip; - reads standard input")
+    .action(run(async () => (await import("./import_events.ts")).importEvents));
+}
+
+/** The options by which stored events are chosen. */
+function withFilters(command: Parser): Parser {
+  return command
+    .option("--subject <PATTERN>", "subject; * stands for one token, > for the rest")
+    .option("--type <TYPE>", "type of the event")
+    .option("--since <TIME>", "not before: RFC 3339, or 15m, 2h, 7d ago")
+    .option("--until <TIME>", "before: RFC 3339, or 15m, 2h, 7d ago")
+    .option("--correlation-id <ID>", "only what belongs together")
+    .option("--project <SLUG>", "only what is about that project")
+    .option("--origin <NODE>", "only what that node published")
+    .option("--after-seq <SEQ>", "only behind that sequence", wholeNumber(0));
+}
+
+function describeReplays(events: Parser, run: Runner): void {
+  events.command("replay").description("publish stored events once more, under subjects of their own")
+    .option("--subject <PATTERN>", "subject; * stands for one token, > for the rest")
+    .option("--type <TYPE>", "type of the event")
+    .option("--since <TIME>", "not before: RFC 3339, or 15m, 2h, 7d ago")
+    .option("--until <TIME>", "before: RFC 3339, or 15m, 2h, 7d ago")
+    .option("--correlation-id <ID>", "only what belongs together")
+    .option("--project <SLUG>", "only what is about that project")
+    .option("--origin <NODE>", "only what that node published")
+    .option("--after-seq <SEQ>", "only behind that sequence", wholeNumber(0))
+    .option("--until-seq <SEQ>", "only up to that sequence", wholeNumber(0))
+    .option(
+      "--speed <N>",
+      "1: as it happened, 10: ten times as fast, 0: as fast as possible (default)",
+      decimalNumber,
+    )
+    .option("--max-gap <TIME>", "longest wait between two events, such as 5s")
+    .option("--detach", "do not wait for its end")
+    .action(run(async () => (await import("./replay_events.ts")).replayEvents));
+  events.command("replays").description("list replays, the newest first")
+    .action(run(async () => (await import("./list_replays.ts")).listReplays));
+  events.command("cancel-replay").description("end a replay at once")
+    .argument("<id>", "its id, as the list shows it")
+    .action(run(async () => (await import("./cancel_replay.ts")).cancelReplay));
+}
+
+function describeConsumers(consumers: Parser, run: Runner): void {
+  const one = (name: string, description: string) =>
+    consumers.command(name).description(description).argument("<name>", "name of the consumer");
+  consumers.command("list").description("list the consumers and how far each came")
+    .action(run(async () => (await import("./list_consumers.ts")).listConsumers));
+  one("show", "show a consumer and how it stands")
+    .action(run(async () => (await import("./show_consumer.ts")).showConsumer));
+  one("create", "make a consumer, or change the one there is; what is left out gets its default")
+    .argument("<subject>", "subject; * stands for one token, > for the rest")
+    .option("--start <PLACE>", "first, new, seq:42 or time:2h (default: new); cannot be changed later")
+    .option("--type <TYPE>", "only events of this type or pattern")
+    .option("--project <SLUG>", "only events about this project")
+    .option("--origin <NODE>", "only what that node published")
+    .option("--ack-wait <TIME>", "how long a worker has an event to itself (default: 30s)")
+    .option(
+      "--max-deliveries <COUNT>",
+      "deliveries before it becomes a dead letter (default: 10)",
+      wholeNumber(1),
+    )
+    .option("--max-in-flight <COUNT>", "events that are out or come again (default: 1000)", wholeNumber(1))
+    .option("--description <TEXT>", "what it is for")
+    .action(run(async () => (await import("./create_consumer.ts")).createConsumer));
+  one("delete", "delete a consumer; the events stay in the log")
+    .option("--abandoned", "also one of a plugin, which is gone for good")
+    .action(run(async () => (await import("./delete_consumer.ts")).deleteConsumer));
+  one("pause", "hand out nothing until it is resumed")
+    .action(run(async () => (await import("./pause_consumer.ts")).pauseConsumer));
+  one("resume", "hand out events again")
+    .action(run(async () => (await import("./resume_consumer.ts")).resumeConsumer));
+  one("fetch", "print the next events as lines of JSON, each with the token for its answer")
+    .option("--limit <COUNT>", "events at the most, 1000 or less", wholeNumber(1), 100)
+    .option("--wait <TIME>", "how long to wait for the first one, 30s or less (default: 0s)")
+    .option("--ack", "acknowledge what was printed")
+    .option("--follow", "go on until Ctrl-C")
+    .action(run(async () => (await import("./fetch_consumer.ts")).fetchConsumer));
+  one("ack", "acknowledge events").argument("<token...>", "as fetch has printed it")
+    .action(run(async () => (await import("./ack_consumer.ts")).ackConsumer));
+  one("nak", "give events back, to be delivered again").argument("<token...>", "as fetch has printed it")
+    .option("--delay <TIME>", "until the next delivery at the soonest (default: 0s)")
+    .option("--error <TEXT>", "why; kept with the event")
+    .action(run(async () => (await import("./nak_consumer.ts")).nakConsumer));
+  one("dead-letters", "list what was given up, and why")
+    .action(run(async () => (await import("./list_consumer_dead_letters.ts")).listConsumerDeadLetters));
+  one("replay", "deliver dead letters anew").argument("[seq...]", "these only (default: all)")
+    .action(run(async () => (await import("./replay_consumer.ts")).replayConsumer));
 }
 
 const scopes = ["read", "write", "admin"];
@@ -158,6 +282,11 @@ function repeated(value: string, before: readonly string[] | undefined): readonl
 function repeatedScope(value: string, before: readonly string[] | undefined): readonly string[] {
   if (scopes.includes(value)) return repeated(value, before);
   throw new InvalidArgumentError(`Allowed choices are ${scopes.join(", ")}.`);
+}
+
+function decimalNumber(text: string): number {
+  if (/^\d{1,7}(\.\d{1,6})?$/.test(text)) return Number(text);
+  throw new InvalidArgumentError("It has to be a number, 0 or more.");
 }
 
 function wholeNumber(least: number): (text: string) => number {

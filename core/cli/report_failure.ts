@@ -2,6 +2,7 @@ import { ConfigurationError, messageOf } from "../errors.ts";
 import { CliError, exitCode } from "./cli_error.ts";
 import { escapeControls } from "./escape_controls.ts";
 import { Interruption } from "./interruption.ts";
+import { redactText } from "../redact_text.ts";
 import { isBrokenPipe, type Terminal } from "./terminal.ts";
 
 /** Tells on standard error what went wrong and what to do; the exit status that belongs to it. */
@@ -35,7 +36,7 @@ function isCausedBy(error: unknown, interruption: Interruption): boolean {
 }
 
 function lines(text: string): string {
-  return text.split("\n").map(escapeControls).join("\n");
+  return redactText(text).split("\n").map(escapeControls).join("\n");
 }
 
 function causeOf(error: unknown): unknown {

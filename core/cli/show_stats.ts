@@ -14,10 +14,14 @@ export async function showStats(invocation: Invocation): Promise<number> {
   return exitCode.ok;
 }
 
-/** `{ relay: { lag: 3 } }` becomes `{ "relay.lag": 3 }`. */
+/** `{ relay: { lag: 3 } }` becomes `{ "relay.lag": 3 }`, `{ rules: [{ count: 1 }] }` becomes `{ "rules[0].count": 1 }`. */
 function flatten(object: JsonObject, prefix = ""): JsonObject {
-  const entries = Object.entries(object).flatMap(([name, value]) =>
-    isObject(value) ? Object.entries(flatten(value, `${prefix}${name}.`)) : [[prefix + name, value] as const]
-  );
+  const entries = Object.entries(object).flatMap(([name, value]): (readonly [string, unknown])[] => {
+    if (isObject(value)) return Object.entries(flatten(value, `${prefix}${name}.`));
+    if (!Array.isArray(value)) return [[prefix + name, value]];
+    return value.filter(isObject).flatMap((each, index) =>
+      Object.entries(flatten(each, `${prefix}${name}[${index}].`))
+    );
+  });
   return Object.fromEntries(entries);
 }

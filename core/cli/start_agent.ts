@@ -4,11 +4,13 @@ import type { Configuration } from "../config/load_config.ts";
 import { ConfigurationError, messageOf } from "../errors.ts";
 import type { Kernel } from "../kernel.ts";
 import { configureLogging, getLogger } from "../log.ts";
+import { StorageDamaged } from "../storage/storage_damaged.ts";
 import { CliError, exitCode } from "./cli_error.ts";
 import { Interruption } from "./interruption.ts";
 import type { GlobalOptions, Invocation } from "./invocation.ts";
 import { loadLocalConfiguration } from "./load_local_configuration.ts";
 import { printGreeting } from "./print_greeting.ts";
+import { SystemdService } from "./systemd_service.ts";
 import type { Terminal } from "./terminal.ts";
 
 /** From the first signal to the exit, so that a service manager that waits 10 s need not kill us. */
@@ -44,12 +46,15 @@ class AgentRun {
     try {
       const kernel = await this.#start();
       this.#started = true;
+      using service = new SystemdService(this.#terminal.env, this.#log);
+      service.ready(kernel.url);
       printGreeting(kernel, {
         terminal: this.#terminal,
         options: this.#options,
         configuration: this.#configuration,
       });
       await aborted(this.#terminal.interrupted);
+      service.stopping();
       return await this.#stop(kernel);
     } finally {
       this.#ended = true;
@@ -121,5 +126,7 @@ function explained(error: unknown, { http, file }: Configuration): unknown {
       cause: error,
     });
   }
+  const damaged = causes.find((cause) => cause instanceof StorageDamaged);
+  if (damaged) return new ConfigurationError(damaged.advice, { cause: error });
   return causes.find((cause) => cause instanceof ConfigurationError);
 }

@@ -6,6 +6,14 @@ import { styleText } from "node:util";
 /** A style of `styleText` from node:util. */
 export type Style = "bold" | "dim" | "red" | "green" | "yellow" | "cyan";
 
+/** A line that changes in place. */
+export interface ProgressLine {
+  /** Columns of the terminal. */
+  readonly width: number;
+  /** Shows the line; an empty one takes it away. */
+  show(line: string): void;
+}
+
 /** Where a command reads and writes. */
 export interface Terminal {
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -17,6 +25,8 @@ export interface Terminal {
   print(line: string): void;
   /** Writes a line to standard error, where remarks do not disturb a script. */
   note(line: string): void;
+  /** Shows a line on standard error that the next one takes the place of; undefined where that is no terminal. */
+  readonly progress: ProgressLine | undefined;
   /** The text in that style, or as it is where colours are not wanted. */
   paint(style: Style, text: string): string;
   /** Standard input is a pipe or a file, so that somebody means to tell us something. */
@@ -35,13 +45,10 @@ export function processTerminal(interrupted: AbortSignal): Terminal {
     width: onTerminal ? process.stdout.columns || 80 : undefined,
     interrupted,
     print: (line) => writeAll(1, line + "\n"),
-    note: (line) => {
-      try {
-        writeAll(2, line + "\n");
-      } catch {
-        // Nobody reads our remarks; the work itself goes on.
-      }
-    },
+    note: (line) => remark(line + "\n"),
+    progress: isatty(2) && env.TERM !== "dumb"
+      ? { width: process.stderr.columns || 80, show: (line) => remark(`\r${line}\u001b[K`) }
+      : undefined,
     paint: (style, text) => colours ? styleText(style, text, { validateStream: false }) : text,
     fed: hasInput(),
     input: () => process.stdin,
@@ -51,6 +58,14 @@ export function processTerminal(interrupted: AbortSignal): Terminal {
 /** Whether the error says that the reader of our output has gone (`| head`). */
 export function isBrokenPipe(error: unknown): boolean {
   return error instanceof Error && (error as NodeJS.ErrnoException).code === "EPIPE";
+}
+
+function remark(text: string): void {
+  try {
+    writeAll(2, text);
+  } catch {
+    // Nobody reads our remarks; the work itself goes on.
+  }
 }
 
 function hasInput(): boolean {

@@ -3,7 +3,10 @@ import { dirname, resolve } from "node:path";
 import type { z } from "zod";
 import type { BusSettings } from "../bus/settings.ts";
 import { ConfigurationError } from "../errors.ts";
+import type { ExecSettings } from "../exec/settings.ts";
 import type { HttpSettings } from "../http/settings.ts";
+import type { JobSettings } from "../jobs/job_settings.ts";
+import type { FetchSettings } from "../net/settings.ts";
 import type { Plugin, ProjectEntry } from "../plugin.ts";
 import type { StorageSettings } from "../storage/settings.ts";
 import { type Fault, faultsError } from "./fault.ts";
@@ -29,6 +32,9 @@ export interface Configuration {
   readonly http: HttpSettings;
   readonly bus: BusSettings;
   readonly storage: StorageSettings;
+  readonly jobs: JobSettings;
+  readonly fetch: FetchSettings;
+  readonly exec: ExecSettings;
   readonly log: LogSettings;
   readonly projects: readonly ProjectEntry[];
   /** In the order of the file. */
@@ -77,7 +83,7 @@ function assembled(
     plugins: readonly ConfiguredPlugin[];
   },
 ): Configuration {
-  const { node, http, bus, storage, log, projects } = settings;
+  const { node, http, bus, storage, jobs, fetch, exec, log, projects } = settings;
   return {
     file,
     node: {
@@ -88,6 +94,9 @@ function assembled(
     http,
     bus,
     storage,
+    jobs,
+    fetch,
+    exec,
     log,
     projects,
     plugins,

@@ -12,6 +12,8 @@ Deno.test("the smallest file gets all defaults", async () => {
     http: { host: "127.0.0.1", port: 9000 },
     bus: { url: "memory:" },
     storage: { url: "sqlite:" },
+    jobs: { max_running: 16, history: 30 * 86_400_000, lease: 15_000, max_streams: 1000 },
+    fetch: { allow: [], timeout: 300_000, max_body: 64 * 1024 ** 2, per_host: { concurrency: 4 } },
     log: { level: "info", format: "auto" },
     projects: [],
     plugins: [],

@@ -1,6 +1,9 @@
 import { z } from "zod";
 import { busSettings } from "../bus/settings.ts";
+import { execSettings } from "../exec/settings.ts";
 import { httpSettings } from "../http/settings.ts";
+import { jobSettings } from "../jobs/job_settings.ts";
+import { fetchSettings } from "../net/settings.ts";
 import { storageSettings } from "../storage/settings.ts";
 import { logSettings } from "./log_settings.ts";
 import { nodeSettings } from "./node_settings.ts";
@@ -12,6 +15,9 @@ export const sections = {
   http: httpSettings.prefault({}).describe("The HTTP server"),
   bus: busSettings.prefault({}).describe("How hosts talk to each other"),
   storage: storageSettings.prefault({}).describe("The database"),
+  jobs: jobSettings.prefault({}).describe("Durable background work"),
+  fetch: fetchSettings.prefault({}).describe("Requests to others"),
+  exec: execSettings.prefault({}).describe("Programs that plugins start"),
   log: logSettings.prefault({}).describe("What is logged, and how"),
   projects: projectList.prefault([]).describe("The projects of this host"),
 };

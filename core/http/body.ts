@@ -23,13 +23,9 @@ export async function takeBody(c: Context<HttpEnv>, maxBytes: number): Promise<v
   if (isJson(raw.headers.get("content-type"))) cache.text = Promise.resolve(decodeJson(bytes));
 }
 
-/** First handler of every plugin's routes: puts in place what `HttpEnv` promises. */
-export async function enter(c: Context<HttpEnv>, next: Next): Promise<void> {
-  const { principal, correlationId, maxBodyBytes } = c.env;
-  if (principal) c.set("principal", principal);
-  c.set("correlationId", correlationId);
-  const { method } = c.req;
-  if (method !== "GET" && method !== "HEAD") await takeBody(c, maxBodyBytes);
+/** First handler of every route whose method comes with a body. */
+export async function receiveBody(c: Context<HttpEnv>, next: Next): Promise<void> {
+  await takeBody(c, c.env.maxBodyBytes);
   await next();
 }
 

@@ -1,7 +1,12 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import { expect } from "expect";
 import fc from "fast-check";
+import { Hono } from "hono";
+import { waitFor } from "../../tests/support/wait_for.ts";
 import { TestServer } from "../../tests/support/http_test_server.ts";
+import { Problem } from "../errors.ts";
+import { receiveBody } from "./body.ts";
+import type { HttpEnv } from "./env.ts";
 
 function start(settings: Parameters<typeof TestServer.start>[0] = {}): Promise<TestServer> {
   return TestServer.start({
@@ -154,7 +159,33 @@ Deno.test("a body that comes too slowly is given up with 408", async () => {
       'Content-Length: 100\r\nConnection: close\r\n\r\n{"name":',
   );
   expect(answer).toMatch(/^HTTP\/1\.1 408 /);
+  expect(answer).toContain('"code":"body_timeout"');
   expect((await server.json("/api/test/json", { body: { name: "x" } })).status).toBe(200);
+});
+
+Deno.test("a body that breaks off is a fault of the request, not of the server", async () => {
+  await using server = await start();
+  for (const length of ["Content-Length: 100", "Transfer-Encoding: chunked"]) {
+    const before = server.lines.length;
+    const connection = await Deno.connect({ hostname: "127.0.0.1", port: Number(new URL(server.url).port) });
+    const head = `POST /api/test/raw HTTP/1.1\r\nHost: localhost\r\n${length}\r\n\r\n`;
+    await connection.write(encode(`${head}${length.includes("chunked") ? "100\r\n" : ""}{"name":`));
+    await waitFor(() => server.started > 0, { what: "the request to arrive" });
+    connection.close(); // nobody is left to read the answer, so it is looked for in the log
+    await waitFor(() => server.lines.length > before, { what: "the request to be noted" });
+    expect(server.lines.at(-1)).toMatchObject({ level: "debug", properties: { status: 400 } });
+    server.started = 0;
+  }
+});
+
+Deno.test("the code of a body that breaks off, with a declared length and without: incomplete_body", async () => {
+  const app = new Hono<HttpEnv>().post("/", receiveBody, (c) => c.body(null));
+  app.onError((error, c) => c.text(error instanceof Problem ? `${error.status} ${error.code}` : "other"));
+  for (const headers of [new Headers(), new Headers({ "content-length": "100" })]) {
+    const body = new ReadableStream({ start: (controller) => controller.error(new Error("gone")) });
+    const answer = await app.request("/", { method: "POST", headers, body }, { maxBodyBytes: 1000 });
+    expect(await answer.text()).toBe("400 incomplete_body");
+  }
 });
 
 Deno.test("any bytes whatever as a body: a 4xx or 200, never a 500", async () => {

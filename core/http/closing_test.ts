@@ -65,6 +65,8 @@ Deno.test("closing waits for the requests in hand and refuses further ones", asy
   await waitFor(() => arrived, { what: "the request to arrive" });
   const closed = server.http.close();
   expect((await server.json("/health/ready", { key: null })).status).toBe(503);
+  expect((await server.json("/health/live", { key: null })).status).toBe(200);
+  expect((await server.json("/openapi.json")).body.code).toBe("stopping");
   expect((await server.json("/api/test/slow", { key: null })).body.code).toBe("stopping");
   resolve(new Response("done"));
   expect(await (await slow).text()).toBe("done");

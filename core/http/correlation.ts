@@ -1,4 +1,3 @@
-import type { Span } from "@opentelemetry/api";
 import { newId } from "../clock.ts";
 
 const accepted = /^[A-Za-z0-9._-]{1,128}$/;
@@ -12,10 +11,4 @@ export function correlationIdOf(sent: string | null): string {
 /** The caller's W3C trace context as it came; undefined where there is none or it is malformed. */
 export function traceparentOf(sent: string | null): string | undefined {
   return sent !== null && traceparentForm.test(sent) ? sent : undefined;
-}
-
-/** The W3C trace context of a span, for what is to hang below it. */
-export function traceparentOfSpan(span: Span): string {
-  const { traceId, spanId, traceFlags } = span.spanContext();
-  return `00-${traceId}-${spanId}-${traceFlags.toString(16).padStart(2, "0")}`;
 }

@@ -10,6 +10,7 @@ export interface ExchangeShared {
   readonly sockets: OpenSockets;
   readonly closing: AbortSignal;
   readonly maxBodyBytes: number;
+  readonly requestTimeoutMs: number;
 }
 
 /** What is known about one request; its handlers see it as `c.env`. One object, since one is made per request. */
@@ -18,7 +19,7 @@ export class Exchange implements Exclude<HttpEnv["Bindings"], undefined> {
   readonly method: string;
   readonly url: string;
   readonly headers: Headers;
-  readonly remoteAddress: string;
+  readonly origin: string | null;
   readonly correlationId: string;
   /** Monotonic milliseconds. */
   readonly nowMs: number;
@@ -31,22 +32,29 @@ export class Exchange implements Exclude<HttpEnv["Bindings"], undefined> {
   receivingBody = false;
   /** What was thrown, for the log. */
   error: unknown;
+  readonly remoteAddress: string;
 
   constructor(
     request: Request,
-    options: { shared: ExchangeShared; remoteAddress: string; correlationId: string; nowMs: number },
+    options: Pick<Exchange, "shared" | "origin" | "correlationId" | "nowMs"> & { remoteAddress: string },
   ) {
     this.shared = options.shared;
     this.method = request.method;
     this.url = request.url;
     this.headers = request.headers;
+    this.origin = options.origin;
     this.remoteAddress = options.remoteAddress;
     this.correlationId = options.correlationId;
     this.nowMs = options.nowMs;
   }
 
   get closing(): AbortSignal {
-    return this.shared.closing;
+    const { closing } = this.shared;
+    return this.route ? AbortSignal.any([closing, this.route.mount.leaving.signal]) : closing;
+  }
+
+  get requestTimeoutMs(): number {
+    return this.shared.requestTimeoutMs;
   }
 
   get sockets(): OpenSockets {

@@ -70,6 +70,7 @@ export interface HttpServer {
 /** Makes keys and routes ready; nothing listens before `listen`. */
 export async function openHttp(options: HttpOptions): Promise<HttpServer> {
   const { settings, node, storage, health, busStatus, observe, log, clock } = options;
+  const { max_body: maxBodyBytes, request_timeout: requestTimeoutMs } = settings;
   const store = await KeyStore.open(storage);
   const keys = new KeyRing({ store, clock, log });
   await keys.read();
@@ -86,19 +87,19 @@ export async function openHttp(options: HttpOptions): Promise<HttpServer> {
   const closing = new AbortController();
   const sockets = new OpenSockets((error) => log.error("a WebSocket handler failed", { error }));
   const streams = new UnderWay();
-  const deadlines = new Deadlines(settings.request_timeout);
+  const deadlines = new Deadlines(requestTimeoutMs);
   let listening: Listening | undefined;
   let ready = false;
   mounts.add({
     name: "health",
     prefixes: ["/health"],
-    bare: true,
+    whileStopping: true,
     app: healthRoutes({ health, clock, busStatus, isReady: () => ready }),
   });
   mounts.add({ name: "keys", prefixes: ["/api/keys"], app: keyRoutes({ ring: keys, store, clock }) });
   mountReference(mounts);
   const edge = new Edge({
-    shared: { keys, sockets, closing: closing.signal, maxBodyBytes: settings.max_body },
+    shared: { keys, sockets, closing: closing.signal, maxBodyBytes, requestTimeoutMs },
     guard: hostGuardOf(settings),
     proxies: new TrustedProxies(settings.trusted_proxies),
     authenticator: new Authenticator({ keys, tickets, limits: settings.rate_limits }),
@@ -138,7 +139,6 @@ function mountReference(mounts: Mounts): void {
   mounts.add({
     name: "reference",
     prefixes: ["/", "/openapi.json", "/docs"],
-    bare: true,
     app: referenceRoutes(() => mounts.description),
   });
 }

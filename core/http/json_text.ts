@@ -28,18 +28,26 @@ export function decodeJson(bytes: Uint8Array): string {
 /** Counts brackets outside of strings; in text that is no JSON the answer means nothing, and parsing will say so. */
 function isDeeperThan(text: string, limit: number): boolean {
   let depth = 0;
-  let inString = false;
   for (let index = 0; index < text.length; index++) {
     const code = text.charCodeAt(index);
-    if (inString) {
-      if (code === 92) index++; // \ : what follows is no end of the string
-      else if (code === 34) inString = false;
-    } else if (code === 34) inString = true;
+    if (code === 34) index = endOfString(text, index + 1);
     else if (code === 123 || code === 91) {
       if (++depth > limit) return true;
     } else if (code === 125 || code === 93) depth--;
   }
   return false;
+}
+
+/** Where the quote that ends a string stands; its characters are most of a body, and are searched, not looked at. */
+function endOfString(text: string, start: number): number {
+  for (let from = start;;) {
+    const quote = text.indexOf('"', from);
+    if (quote < 0) return text.length;
+    let escape = quote;
+    while (text.charCodeAt(escape - 1) === 92) escape--; // an even number of backslashes stand for themselves
+    if ((quote - escape) % 2 === 0) return quote;
+    from = quote + 1;
+  }
 }
 
 /** Only an escape can bring NUL or half a surrogate pair into valid JSON; most bodies have none of these. */

@@ -3,6 +3,7 @@ import { rm } from "node:fs/promises";
 import type { Clock } from "../clock.ts";
 import { getLogger } from "../log.ts";
 import { openStorage } from "../storage/open_storage.ts";
+import { storageSettings } from "../storage/settings.ts";
 import type { Storage } from "../storage/storage.ts";
 import { KeyRing } from "./key_ring.ts";
 import { KeyStore } from "./key_store.ts";
@@ -23,7 +24,7 @@ async function withTwoAgents(
   ) => Promise<void>,
 ): Promise<void> {
   const dataDir = await Deno.makeTempDir();
-  const storage = await openStorage({ url: "sqlite:", pool_size: 2 }, { dataDir, warn: () => {} });
+  const storage = await openStorage(storageSettings.parse({ url: "sqlite:" }), { dataDir, warn: () => {} });
   let nowMs = 1_700_000_000_000;
   const clock = { now: () => nowMs, monotonic: () => nowMs };
   const store = await KeyStore.open(storage);
@@ -133,5 +134,15 @@ Deno.test("a key expires by the clock, without anybody asking the database", asy
     expect(one.verify(text)).toMatchObject({ name: "x" });
     tick(1000);
     expect(one.verify(text)).toBeUndefined();
+  });
+});
+
+Deno.test("keys are bounded in number, and a revoked one makes room", async () => {
+  await withTwoAgents(async ({ one }) => {
+    const { stored } = await one.create(request);
+    for (let count = 1; count < 1000; count++) await one.add({ id: `key-${count}`, hash: "00" }, request);
+    await expect(one.create(request)).rejects.toMatchObject({ status: 409, code: "too_many_keys" });
+    expect(await one.revoke(stored.id)).toBe("revoked");
+    expect((await one.create(request)).text).toMatch(/^cc_/);
   });
 });

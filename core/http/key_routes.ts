@@ -99,7 +99,7 @@ export function keyRoutes(
   const app = newApp();
   app.openapi(create, async (c) => {
     const { name, scopes, projects, expires_in, expires_at } = c.req.valid("json");
-    const holder = c.get("principal")!;
+    const holder = c.env.principal!;
     const expiresMs = expiryOf({ expires_in, expires_at }, clock.now());
     refuseOutliving(expiresMs, ring.expiryOf(holder.keyId), holder);
     const { stored, text } = await ring.create({

@@ -29,7 +29,7 @@ function startWithEveryKind(options: Parameters<typeof TestServer.start>[0] = {}
               ...declared,
               responses: { 200: { description: "" } },
             }),
-            (c) => c.json({ principal: c.get("principal") ?? null }),
+            (c) => c.json({ principal: c.env.principal ?? null }),
           );
         }
       }

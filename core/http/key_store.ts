@@ -36,7 +36,8 @@ export interface KeyPosition {
   readonly id: string;
 }
 
-const migrations: Migrations = {
+/** Append-only. */
+export const keyMigrations: Migrations = {
   "001_keys": {
     async up(db) {
       await db.schema.createTable("core_keys")
@@ -67,7 +68,7 @@ export class KeyStore {
 
   /** Brings the table up to date. */
   static async open(storage: Storage): Promise<KeyStore> {
-    await storage.migrate("core", migrations);
+    await storage.migrate("core", keyMigrations);
     return new KeyStore(storage.tables<Tables>());
   }
 

@@ -3,6 +3,7 @@ import { rm } from "node:fs/promises";
 import { createDatabase } from "../../tests/support/postgres.ts";
 import { testWithPostgres } from "../../tests/support/test_with.ts";
 import { openStorage } from "../storage/open_storage.ts";
+import { storageSettings } from "../storage/settings.ts";
 import { KeyStore, type StoredKey } from "./key_store.ts";
 
 const time = "2026-01-02T03:04:05.678Z";
@@ -25,7 +26,10 @@ function key(id: string, more: Partial<StoredKey> = {}): StoredKey {
 
 async function checkStore(url: string): Promise<void> {
   const dataDir = await Deno.makeTempDir();
-  const storage = await openStorage({ url, pool_size: 4 }, { dataDir, warn: () => {} });
+  const storage = await openStorage(storageSettings.parse({ url, pool_size: 4 }), {
+    dataDir,
+    warn: () => {},
+  });
   try {
     await KeyStore.open(storage);
     const store = await KeyStore.open(storage); // a second start migrates nothing

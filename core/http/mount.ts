@@ -7,11 +7,11 @@ import { defaultSecurity, type Policy, policyOf, type SecurityRequirement } from
 export interface Mountable {
   /** Plugin or kernel part, for error messages. */
   readonly name: string;
-  /** Paths it owns, such as `/api/events`: these and everything below. A bare part may own `/` alone. */
+  /** Paths it owns, such as `/api/events`: these and everything below; `/` is itself alone. */
   readonly prefixes: readonly string[];
   readonly app: OpenAPIHono<HttpEnv>;
-  /** Its handlers use neither body, `c.get(...)` nor the call's context, and so need nothing around them. */
-  readonly bare?: boolean;
+  /** Whether it still takes requests when the agent is stopping; default false. */
+  readonly whileStopping?: boolean;
 }
 
 /** One described route. */
@@ -29,34 +29,50 @@ export interface Route {
   readonly mount: Mount;
 }
 
+/** Methods whose requests bring a body; that of a GET the server itself drops. */
+export const bodyMethods: ReadonlySet<string> = new Set(["POST", "PUT", "PATCH", "DELETE"]);
+/** Methods a route may have. */
+export const routeMethods: ReadonlySet<string> = new Set(["GET", ...bodyMethods]);
+
 /** A mounted part: its routes, checked, and the requests it has in hand. */
 export interface Mount extends Mountable {
   /** By `METHOD /path/:parameter`, as the router has it. */
   readonly routes: ReadonlyMap<string, Route>;
   /** Requests whose answer has not begun yet. */
   readonly inHand: UnderWay;
+  /** Aborted when it is taken down. */
+  readonly leaving: AbortController;
 }
 
 /**
- * Reads what an app declares. Throws where a route lies outside of its prefixes, is not described by `createRoute`, or
- * asks for a security that we do not know: a route nobody decided about must not be served.
+ * Reads what an app declares. Throws where a route lies outside of its prefixes, has a method that is not among
+ * `routeMethods`, is not described by `createRoute`, or asks for a security that we do not know: a route nobody decided
+ * about must not be served.
  */
-export function createMount({ name, prefixes, app, bare = false }: Mountable): Mount {
+export function createMount({ name, prefixes, app, whileStopping = false }: Mountable): Mount {
   const fail = (state: string): never => {
     throw new Error(`Cannot mount "${name}": ${state}`);
   };
   for (const prefix of prefixes) {
-    if (bare && prefix === "/") continue; // the edge's middleware could not stand around it alone
-    if (!/^(\/[A-Za-z0-9._~-]+)+$/.test(prefix)) {
-      fail(`"${prefix}" is no prefix such as /api/events`);
-    }
+    if (!/^(\/|(\/[A-Za-z0-9._~-]+)+)$/.test(prefix)) fail(`"${prefix}" is no prefix such as /api/events`);
   }
   const routes = new Map<string, Route>();
-  const mount: Mount = { name, prefixes, app, bare, routes, inHand: new UnderWay() };
+  const mount: Mount = {
+    name,
+    prefixes,
+    app,
+    whileStopping,
+    routes,
+    inHand: new UnderWay(),
+    leaving: new AbortController(),
+  };
   for (const definition of app.openAPIRegistry.definitions) {
     if (definition.type !== "route") continue;
     const method = definition.route.method.toUpperCase();
     const template = definition.route.path;
+    if (!routeMethods.has(method)) {
+      fail(`${method} ${template} is answered by the server itself, or not at all`);
+    }
     const path = template.replaceAll(/\/{(.+?)}/g, "/:$1");
     const security = (definition.route.security ?? defaultSecurity(method)) as SecurityRequirement[];
     const maxBody: unknown = definition.route["x-max-body"];
@@ -68,7 +84,7 @@ export function createMount({ name, prefixes, app, bare = false }: Mountable): M
       policy: policyOf(security),
       maxBodyBytes,
       streams: types.includes("text/event-stream"),
-      dataOnly: types.length > 0 && types.every((type) => type === "application/json"),
+      dataOnly: types.length > 0 && types.every((type) => /^application\/([a-z-]+\+)?json$/.test(type)),
       mount,
     });
   }

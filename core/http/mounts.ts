@@ -69,6 +69,7 @@ export class Mounts {
     for (const prefix of mount.prefixes) this.#stopped.set(prefix, mount.name);
     this.#mounts.delete(mount);
     this.#swap(new RouteTable([...this.#mounts.keys()], this.#onError));
+    mount.leaving.abort(new Error(`The routes of "${mount.name}" are taken down`));
     await mount.inHand.none(drainMs);
   }
 

@@ -8,7 +8,7 @@ function hello(server: TestServer, path: string, text = "hello"): OpenAPIHono<Ht
   const app = server.http.newApp();
   app.openapi(
     createRoute({ method: "get", path, responses: { 200: { description: "" } } }),
-    (c) => c.json({ text, key: c.get("principal")?.name, correlation_id: c.get("correlationId") }),
+    (c) => c.json({ text, key: c.env.principal?.name, correlation_id: c.env.correlationId }),
   );
   return app;
 }
@@ -95,6 +95,13 @@ Deno.test("what is not a part's own, or not described, is refused at mount", asy
     [["api/a"], () => {}, '"api/a" is no prefix'],
     [["/api/*"], () => {}, "is no prefix"],
     [["/api/a"], described("/api/ab"), "GET /api/ab lies outside of /api/a"],
+    [
+      ["/api/a"],
+      described("/api/a", { method: "options" }),
+      "OPTIONS /api/a is answered by the server itself",
+    ],
+    [["/api/a"], described("/api/a", { method: "trace" }), "TRACE /api/a is answered by the server itself"],
+    [["/"], described("/"), 'Cannot mount "new": / overlaps / of "reference"'],
     [["/api/a"], (app) => app.get("/api/a", (c) => c.text("")), "GET /api/a is not described"],
     [["/api/a"], (app) => app.use("*", (_, next) => next()), "lies outside of /api/a"],
     [["/api/a"], described("/api/a", { security: [{ key: [] }] }), "a key needs exactly one scope"],

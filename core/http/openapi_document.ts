@@ -40,8 +40,14 @@ const problemSchema = {
       type: "array",
       items: {
         type: "object",
-        required: ["path", "message"],
-        properties: { path: { type: "string" }, message: { type: "string" } },
+        description: "Of a request `path` and `message`, of a batch `index` (from 0), `code` and `detail`",
+        properties: {
+          path: { type: "string" },
+          message: { type: "string" },
+          index: { type: "integer" },
+          code: { type: "string" },
+          detail: { type: "string" },
+        },
       },
     },
   },

@@ -1,15 +1,8 @@
 import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
-import { readFile } from "node:fs/promises";
 import { promisify } from "node:util";
 import { gunzip } from "node:zlib";
 import type { HttpEnv } from "./env.ts";
 import { newApp } from "./new_app.ts";
-
-/**
- * Scalar's page in one file, which asks nothing of the outside: `dist/browser/standalone.js` of
- * `@scalar/api-reference@1.72.1`, through `gzip -9 -n`. A copy, since the package would bring 185 others (287 MB).
- */
-const ownScriptFile = new URL("./reference/scalar.js.gz", import.meta.url);
 
 /** In a thread of its own: 4 MB are too much to unpack while everybody waits. */
 const unpack = promisify(gunzip);
@@ -70,27 +63,13 @@ function described(path: string, summary: string) {
   });
 }
 
-/** Loads once and keeps the result; after a failure the next call tries again. */
-function kept<Value>(load: () => Promise<Value>): () => Promise<Value> {
-  let value: Promise<Value> | undefined;
-  return () =>
-    value ??= load().catch((error) => {
-      value = undefined;
-      throw error;
-    });
-}
-
-/**
- * `/openapi.json` and `/docs`, to which `/` leads; `describe` returns the current description as JSON text. Another
- * `scriptFile`, packed with gzip, is for tests.
- */
-export function referenceRoutes(
-  describe: () => string,
-  { scriptFile = ownScriptFile }: { readonly scriptFile?: URL | string } = {},
-): OpenAPIHono<HttpEnv> {
+/** `/openapi.json` and `/docs`, to which `/` leads; `describe` returns the current description as JSON text. */
+export function referenceRoutes(describe: () => string): OpenAPIHono<HttpEnv> {
   const app = newApp();
-  const packed = kept(async () => new Uint8Array(await readFile(scriptFile)));
-  const unpacked = kept(async () => new Uint8Array(await unpack(await packed())));
+  // Loaded when first asked for: most agents never are.
+  const packed = async () => (await import("./reference/packed_script.ts")).packedScript;
+  let unpacked: Promise<Uint8Array<ArrayBuffer>> | undefined;
+  const unpackedOnce = () => unpacked ??= packed().then(unpack).then((script) => new Uint8Array(script));
   app.openapi(
     createRoute({
       method: "get",
@@ -124,7 +103,7 @@ export function referenceRoutes(
     const gzip = /\bgzip\b/.test(c.req.header("accept-encoding") ?? "");
     return gzip
       ? c.body(await packed(), 200, { ...cached, "content-encoding": "gzip" })
-      : c.body(await unpacked(), 200, cached);
+      : c.body(await unpackedOnce(), 200, cached);
   });
   return app;
 }

@@ -1,9 +1,6 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import { expect } from "expect";
-import { copyFile } from "node:fs/promises";
-import { join } from "node:path";
 import { TestServer } from "../../tests/support/http_test_server.ts";
-import { referenceRoutes } from "./reference_routes.ts";
 
 Deno.test("the description holds every route with who may call it, and follows what is mounted", async () => {
   await using server = await TestServer.start();
@@ -83,28 +80,4 @@ Deno.test("who opens the agent in a browser of its host comes to the page", asyn
   }
   expect((await server.json("/", { body: {} })).status).toBe(405);
   expect((await server.json("/nothing")).status).toBe(404);
-});
-
-Deno.test("a script that could not be read is read again", async () => {
-  const folder = await Deno.makeTempDir();
-  try {
-    const scriptFile = join(folder, "scalar.js.gz");
-    const app = referenceRoutes(() => "{}", { scriptFile });
-    const failures: unknown[] = [];
-    app.onError((error, c) => {
-      failures.push(error);
-      return c.text("", 500);
-    });
-    for (const encoding of ["gzip", "identity"]) {
-      const headers = { "accept-encoding": encoding };
-      expect((await app.request("/docs/scalar.js", { headers })).status).toBe(500);
-    }
-    expect(failures).toMatchObject([{ code: "ENOENT" }, { code: "ENOENT" }]);
-    await copyFile(new URL("./reference/scalar.js.gz", import.meta.url), scriptFile);
-    expect(await (await app.request("/docs/scalar.js")).text()).toContain("Scalar");
-    await Deno.remove(scriptFile); // from now on it comes from memory
-    expect(await (await app.request("/docs/scalar.js")).text()).toContain("Scalar");
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
 });

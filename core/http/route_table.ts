@@ -1,15 +1,13 @@
 import { OpenAPIHono } from "@hono/zod-openapi";
 import { getPath } from "hono/utils/url";
 import { Problem } from "../errors.ts";
-import { enter } from "./body.ts";
+import { receiveBody } from "./body.ts";
 import type { HttpEnv } from "./env.ts";
-import type { Mount, Route } from "./mount.ts";
+import { bodyMethods, type Mount, type Route, routeMethods } from "./mount.ts";
 import { RememberingRouter } from "./remembering_router.ts";
 
 /** Answers for what a handler threw. */
 export type OnError = (error: unknown, env: HttpEnv["Bindings"]) => Response;
-
-const methods = ["GET", "POST", "PUT", "PATCH", "DELETE"];
 
 /** All routes of one moment; every mount and unmount makes a new table, which replaces the old one at once. */
 export class RouteTable {
@@ -23,9 +21,12 @@ export class RouteTable {
     app.onError((error, c) => onError(error, c.env));
     app.notFound((c) => onError(notFound(c.req.path), c.env));
     for (const mount of mounts) {
-      for (const prefix of mount.bare ? [] : mount.prefixes) app.use(`${prefix}/*`, enter);
+      for (const [name, route] of mount.routes) {
+        this.#routes.set(name, route);
+        // Only these: Hono calls a single handler as it is, and makes promises for a chain of two.
+        if (bodyMethods.has(route.method)) app.on(route.method, name.slice(name.indexOf("/")), receiveBody);
+      }
       app.route("/", mount.app);
-      for (const [name, route] of mount.routes) this.#routes.set(name, route);
     }
     const paths = [...this.#routes.values()].map(({ template }) => template);
     app.router = new RememberingRouter(app.router, new Set(paths.filter((path) => !path.includes("{"))));
@@ -49,7 +50,7 @@ export class RouteTable {
 
   /** Methods that `path` answers to; empty for an unknown path. */
   methodsOf(path: string): string[] {
-    const found = methods.filter((method) => this.find(method, path));
+    const found = [...routeMethods].filter((method) => this.find(method, path));
     if (found.length === 0) return [];
     return [...found, ...(found.includes("GET") ? ["HEAD"] : []), "OPTIONS"];
   }

@@ -1,21 +1,19 @@
 import type { Context } from "hono";
-import { ConfigurationError, messageOf, Problem } from "../errors.ts";
 import { currentContext, withContext } from "../context.ts";
+import { ConfigurationError, messageOf, Problem } from "../errors.ts";
+import { bunRuntime } from "./bun_runtime.ts";
+import { denoRuntime } from "./deno_runtime.ts";
 import type { HttpEnv } from "./env.ts";
+import type { RawSocket, RawSocketEvents, RequestHandler, Runtime, RuntimeServer } from "./runtime.ts";
 import { UnderWay } from "./under_way.ts";
+
+export type { Peer, RequestHandler } from "./runtime.ts";
+
+/** The one place that asks where we run: Deno in a checkout, either of the two in a packed program. */
+const runtime = bunRuntime ?? denoRuntime;
 
 /** Largest text or binary message taken from a WebSocket client, in bytes. */
 const maxMessageBytes = 1024 ** 2;
-
-/** What the socket tells about a request. */
-export interface Peer {
-  readonly remoteAddr: { readonly hostname: string };
-  /** Settles when the answer has been sent to its end, or can no longer be. */
-  readonly completed: Promise<void>;
-}
-
-/** Answers one request; never throws or rejects. */
-export type RequestHandler = (request: Request, peer: Peer) => Response | Promise<Response>;
 
 export interface ServeOptions {
   readonly host: string;
@@ -37,30 +35,22 @@ export interface Listening {
 /** Listens. Rejects with ConfigurationError where the address or port cannot be had. */
 // deno-lint-ignore require-await -- other runtimes only know asynchronously whether they listen
 export async function serve({ host, port, handler }: ServeOptions): Promise<Listening> {
-  const abort = new AbortController();
   const hostname = host.replace(/^\[(.*)\]$/, "$1");
-  let server: Deno.HttpServer<Deno.NetAddr>;
+  let server: RuntimeServer;
   try {
-    server = Deno.serve(
-      { hostname, port, signal: abort.signal, onListen: () => {} },
-      handler,
-    );
+    server = runtime.listen({ hostname, port, handler });
   } catch (error) {
-    const taken = error instanceof Deno.errors.AddrInUse;
-    const advice = taken
+    const advice = runtime.isTaken(error)
       ? "the port is in use; stop what uses it or set another http.port"
       : messageOf(error);
     throw new ConfigurationError([`Cannot listen on "${host}:${port}": ${advice}`], { cause: error });
   }
-  const reachable = hostname === "0.0.0.0" ? "127.0.0.1" : hostname === "::" ? "::1" : server.addr.hostname;
-  const bracketed = reachable.includes(":") ? `[${reachable}]` : reachable;
+  const reachable = hostname === "0.0.0.0" ? "127.0.0.1" : hostname === "::" ? "::1" : server.hostname;
+  const bracketed = /^[^[].*:/.test(reachable) ? `[${reachable}]` : reachable;
   return {
-    url: `http://${bracketed}:${server.addr.port}`,
-    finish: () => server.shutdown(),
-    cut: async () => {
-      abort.abort();
-      await server.finished;
-    },
+    url: `http://${bracketed}:${server.port}`,
+    finish: () => server.finish(),
+    cut: () => server.cut(),
   };
 }
 
@@ -91,7 +81,7 @@ export interface SocketHandlers {
 
 /** The WebSocket connections of one server. */
 export class OpenSockets {
-  readonly #open = new Set<WebSocket>();
+  readonly #open = new Set<RawSocket>();
   readonly #underWay = new UnderWay();
   /** Told of what a handler threw. */
   readonly onHandlerError: (error: unknown) => void;
@@ -100,12 +90,12 @@ export class OpenSockets {
     this.onHandlerError = onHandlerError;
   }
 
-  add(socket: WebSocket): void {
+  add(socket: RawSocket): void {
     this.#open.add(socket);
     this.#underWay.enter();
   }
 
-  delete(socket: WebSocket): void {
+  delete(socket: RawSocket): void {
     if (this.#open.delete(socket)) this.#underWay.leave();
   }
 
@@ -123,8 +113,6 @@ export function upgradeWebSocket(c: Context<HttpEnv>, handlers: SocketHandlers):
       detail: "This is a WebSocket: connect with ws:// and an upgrade",
     });
   }
-  const { socket: raw, response } = upgrade(c.req.raw);
-  raw.binaryType = "arraybuffer";
   const { sockets } = c.env;
   const context = currentContext();
   const failed = (error: unknown) => {
@@ -139,6 +127,18 @@ export function upgradeWebSocket(c: Context<HttpEnv>, handlers: SocketHandlers):
       else failed(error);
     }
   };
+  const { socket: raw, response } = upgrade(c.req.raw, {
+    open: () => run(() => handlers.onOpen?.(socket)),
+    message: (data) => {
+      if (data.length > maxMessageBytes) return socket.close(1009, "message too large");
+      run(() => handlers.onMessage?.(data, socket));
+    },
+    error: (error) => run(() => handlers.onError?.(error)),
+    close: (event) => {
+      sockets.delete(raw);
+      run(() => handlers.onClose?.(event));
+    },
+  });
   const socket: Socket = {
     send: (text) => raw.readyState === WebSocket.OPEN && raw.send(text),
     get bufferedAmount() {
@@ -150,23 +150,12 @@ export function upgradeWebSocket(c: Context<HttpEnv>, handlers: SocketHandlers):
     close: (code = 1000, reason = "") => closeSocket(raw, { code, reason }),
   };
   sockets.add(raw);
-  raw.onopen = () => run(() => handlers.onOpen?.(socket));
-  raw.onmessage = ({ data }: MessageEvent<string | ArrayBuffer>) => {
-    const size = typeof data === "string" ? data.length : data.byteLength;
-    if (size > maxMessageBytes) return socket.close(1009, "message too large");
-    run(() => handlers.onMessage?.(typeof data === "string" ? data : new Uint8Array(data), socket));
-  };
-  raw.onerror = (event) => run(() => handlers.onError?.(event instanceof ErrorEvent ? event.error : event));
-  raw.onclose = ({ code, reason }) => {
-    sockets.delete(raw);
-    run(() => handlers.onClose?.({ code, reason }));
-  };
   return response;
 }
 
-function upgrade(request: Request): ReturnType<typeof Deno.upgradeWebSocket> {
+function upgrade(request: Request, events: RawSocketEvents): ReturnType<Runtime["upgrade"]> {
   try {
-    return Deno.upgradeWebSocket(request);
+    return runtime.upgrade(request, events);
   } catch (cause) {
     throw new Problem(400, "bad_handshake", {
       detail: "This is no WebSocket handshake: it takes Sec-WebSocket-Key and Sec-WebSocket-Version: 13",
@@ -175,7 +164,7 @@ function upgrade(request: Request): ReturnType<typeof Deno.upgradeWebSocket> {
   }
 }
 
-function closeSocket(socket: WebSocket, { code, reason }: { code: number; reason: string }): void {
+function closeSocket(socket: RawSocket, { code, reason }: { code: number; reason: string }): void {
   if (socket.readyState >= WebSocket.CLOSING) return;
   socket.close(code, reason);
 }

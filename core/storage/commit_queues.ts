@@ -17,10 +17,16 @@ interface Entry {
   readonly item: unknown;
 }
 
+interface Savepoint {
+  readonly name: string;
+  /** Entries that were there when it was set. */
+  readonly entries: number;
+}
+
 /** What the open transactions of one database have put off until their commit. */
 export class CommitQueues {
   readonly #entries = new WeakMap<DatabaseConnection, Entry[]>();
-  readonly #savepoints = new WeakMap<DatabaseConnection, Map<string, number>>();
+  readonly #savepoints = new WeakMap<DatabaseConnection, Savepoint[]>();
 
   /** Puts an item off until `trx` commits; rolled back with it, also by a savepoint. */
   put<Item>(
@@ -39,45 +45,76 @@ export class CommitQueues {
   attach(driver: Driver, onCommit: () => void): Driver {
     const commit = driver.commitTransaction.bind(driver);
     const rollback = driver.rollbackTransaction.bind(driver);
-    const savepoint = driver.savepoint?.bind(driver);
-    const rollbackToSavepoint = driver.rollbackToSavepoint?.bind(driver);
     driver.commitTransaction = async (connection) => {
-      const queues = byQueue(this.#entries.get(connection));
-      for (const [queue, { trx, items }] of queues) await queue.flush(trx, items);
+      const flushed = await this.#flush(connection);
       await commit(connection);
-      this.#forget(connection);
-      for (const [queue, { items }] of queues) queue.committed?.(items);
+      for (const { queue, items } of flushed) queue.committed?.(items);
       onCommit();
     };
     driver.rollbackTransaction = (connection) => {
-      this.#forget(connection);
+      this.#take(connection);
       return rollback(connection);
     };
-    driver.savepoint = async (connection, name, compile) => {
-      await savepoint?.(connection, name, compile);
-      const savepoints = this.#savepoints.get(connection) ?? new Map<string, number>();
-      savepoints.set(name, this.#entries.get(connection)?.length ?? 0);
-      this.#savepoints.set(connection, savepoints);
-    };
-    driver.rollbackToSavepoint = async (connection, name, compile) => {
-      await rollbackToSavepoint?.(connection, name, compile);
-      this.#entries.get(connection)?.splice(this.#savepoints.get(connection)?.get(name) ?? 0);
-    };
+    this.#followSavepoints(driver);
     return driver;
   }
 
-  #forget(connection: DatabaseConnection): void {
-    this.#entries.delete(connection);
+  /** Nothing stays behind on the connection, whatever becomes of the commit: the next transaction may be somebody else's. */
+  async #flush(connection: DatabaseConnection): Promise<Batch[]> {
+    const flushed: Batch[] = [];
+    // A flush may put something off itself.
+    for (let batches = this.#take(connection); batches.length > 0; batches = this.#take(connection)) {
+      for (const { queue, trx, items } of batches) await queue.flush(trx, items);
+      flushed.push(...batches);
+    }
+    return flushed;
+  }
+
+  #take(connection: DatabaseConnection): Batch[] {
+    const entries = this.#entries.get(connection);
+    if (entries) this.#entries.delete(connection);
     this.#savepoints.delete(connection);
+    return entries ? byQueue(entries) : [];
+  }
+
+  #followSavepoints(driver: Driver): void {
+    const set = driver.savepoint?.bind(driver);
+    const rollbackTo = driver.rollbackToSavepoint?.bind(driver);
+    const release = driver.releaseSavepoint?.bind(driver);
+    driver.savepoint = async (connection, name, compile) => {
+      await set?.(connection, name, compile);
+      const savepoints = this.#savepoints.get(connection) ?? [];
+      savepoints.push({ name, entries: this.#entries.get(connection)?.length ?? 0 });
+      this.#savepoints.set(connection, savepoints);
+    };
+    driver.rollbackToSavepoint = async (connection, name, compile) => {
+      await rollbackTo?.(connection, name, compile);
+      const savepoints = this.#savepoints.get(connection) ?? [];
+      const index = savepoints.findLastIndex((each) => each.name === name);
+      this.#entries.get(connection)?.splice(savepoints[index]?.entries ?? 0);
+      savepoints.splice(index + 1);
+    };
+    driver.releaseSavepoint = async (connection, name, compile) => {
+      await release?.(connection, name, compile);
+      const savepoints = this.#savepoints.get(connection) ?? [];
+      savepoints.splice(savepoints.findLastIndex((each) => each.name === name));
+    };
   }
 }
 
-function byQueue(entries: readonly Entry[] = []) {
-  const queues = new Map<CommitQueue<unknown>, { trx: AnyTransaction; items: unknown[] }>();
+/** What one queue gets of one transaction. */
+interface Batch {
+  readonly queue: CommitQueue<unknown>;
+  readonly trx: AnyTransaction;
+  readonly items: unknown[];
+}
+
+function byQueue(entries: readonly Entry[]): Batch[] {
+  const batches = new Map<CommitQueue<unknown>, Batch>();
   for (const { queue, trx, item } of entries) {
-    const known = queues.get(queue);
+    const known = batches.get(queue);
     if (known) known.items.push(item);
-    else queues.set(queue, { trx, items: [item] });
+    else batches.set(queue, { queue, trx, items: [item] });
   }
-  return queues;
+  return [...batches.values()];
 }

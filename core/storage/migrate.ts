@@ -2,6 +2,7 @@ import type { Kysely } from "kysely";
 import { Migrator } from "kysely/migration";
 import { ConfigurationError, messageOf } from "../errors.ts";
 import type { Migrations, Storage } from "./storage.ts";
+import { StorageDamaged } from "./storage_damaged.ts";
 
 /** Runs what is new of one owner's migrations, in the order of their names, in one transaction. */
 export async function migrate(
@@ -21,6 +22,7 @@ export async function migrate(
   });
   const { error, results } = await migrator.migrateToLatest();
   if (!error) return;
+  if (error instanceof StorageDamaged) throw new ConfigurationError(error.advice, { cause: error });
   const failed = results?.find((result) => result.status === "Error")?.migrationName;
   const what = failed ? `migration "${failed}" of "${owner}"` : `migrations of "${owner}"`;
   const unknown = /previously executed migration .* is missing/.test(messageOf(error));

@@ -5,6 +5,7 @@ import { openPostgres } from "./postgres.ts";
 import type { StorageSettings } from "./settings.ts";
 import { openSqlite } from "./sqlite.ts";
 import type { Storage, StorageOptions } from "./storage.ts";
+import { StorageDamaged } from "./storage_damaged.ts";
 
 /** How long a database that is still starting is waited for, in milliseconds. */
 const patienceMs = 30_000;
@@ -17,8 +18,9 @@ export async function openStorage(settings: StorageSettings, options: StorageOpt
     if (!settings.url.startsWith("sqlite:")) return await openPatiently(settings, options);
     const path = sqlitePath(settings.url, options.dataDir);
     await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-    return openSqlite(path);
+    return openSqlite(path, { warn: options.warn, compactBelowBytes: settings.compact_below });
   } catch (error) {
+    if (error instanceof StorageDamaged) throw new ConfigurationError(error.advice, { cause: error });
     const text = `Cannot open the storage "${shown}": ${messageOf(error)}`;
     // A database that is away may come back: no fault of the configuration, so that a service manager tries again.
     throw isStarting(error)
@@ -49,12 +51,14 @@ function isStarting(error: unknown): boolean {
       .includes(code);
 }
 
-function sqlitePath(url: string, dataDir: string): string {
+/** Absolute path of the file that a `sqlite:` URL names. */
+export function sqlitePath(url: string, dataDir: string): string {
   const path = url.slice("sqlite:".length).replace(/^\/\/(?=\/)/, "");
   if (path === "") return join(dataDir, "commandcenter.db");
   return isAbsolute(path) ? path : join(dataDir, path);
 }
 
-function withoutPassword(url: string): string {
+/** The address as it may be shown. */
+export function withoutPassword(url: string): string {
   return url.replace(/^(postgres(?:ql)?:\/\/[^:/@]*):[^@]*@/, "$1:[redacted]@");
 }

@@ -4,6 +4,7 @@ import pg from "pg";
 import { pause } from "../supervise.ts";
 import { CommitQueues } from "./commit_queues.ts";
 import { CommitSignal } from "./commit_signal.ts";
+import { FullDisk } from "./full_disk.ts";
 import { migrate } from "./migrate.ts";
 import type { StorageSettings } from "./settings.ts";
 import type { Storage, StorageOptions } from "./storage.ts";
@@ -15,6 +16,9 @@ const statementTimeoutMs = 20_000;
 /** Wait before the lost connection of the listener is replaced, in milliseconds. */
 const reconnectMs = 1000;
 const oldestTested = 140_000;
+
+/** SQLSTATE `disk_full`. */
+const diskFull = "53100";
 
 const pingQuery = CompiledQuery.raw("select 1");
 
@@ -30,11 +34,19 @@ export async function openPostgres(settings: StorageSettings, options: StorageOp
   pool.on("connect", (client) => client.on("error", () => {}));
   const committed = new CommitSignal();
   const queues = new CommitQueues();
+  const disk = new FullDisk({
+    isFull: (error) => (error as { code?: string }).code === diskFull,
+    onFull: () => options.warn("The disk of PostgreSQL is full: nothing can be stored"),
+  });
   const dialect = new PostgresDialect({ pool });
   const db = new Kysely<unknown>({
     dialect: {
       createAdapter: () => dialect.createAdapter(),
-      createDriver: () => queues.attach(dialect.createDriver(), () => committed.fire()),
+      createDriver: () =>
+        queues.attach(disk.guard(dialect.createDriver()), () => {
+          disk.written();
+          committed.fire();
+        }),
       createIntrospector: (kysely) => dialect.createIntrospector(kysely),
       createQueryCompiler: () => dialect.createQueryCompiler(),
     },
@@ -52,9 +64,12 @@ export async function openPostgres(settings: StorageSettings, options: StorageOp
     beforeCommit: (trx, entry) => queues.put(trx, entry),
     probe: async () => {
       const started = performance.now();
-      await db.executeQuery(pingQuery);
+      if (disk.problem) await tryWriting(db).then(() => disk.written());
+      else await db.executeQuery(pingQuery);
       return performance.now() - started;
     },
+    inspect: () => Promise.resolve(undefined),
+    reclaim: (tables, signal) => vacuum(configuration, { tables, signal }),
     sizeBytes: async () => {
       const { rows: [row] } = await pool.query("select pg_database_size(current_database()) as size");
       return Number(row?.size ?? 0);
@@ -110,6 +125,35 @@ async function demandDurability(
     options.warn("PostgreSQL has synchronous_commit=off; this agent's sessions use synchronous_commit=on");
     return "-c synchronous_commit=on";
   } finally {
+    await client.end();
+  }
+}
+
+/** Needs room on the disk, and leaves nothing there: fails as long as it is full. */
+async function tryWriting(db: Kysely<unknown>): Promise<void> {
+  await db.transaction().execute((trx) =>
+    trx.executeQuery(CompiledQuery.raw(
+      "create temporary table commandcenter_trial on commit drop as select generate_series(1, 4000) as number",
+    ))
+  );
+}
+
+/** On a connection of its own, since it takes as long as it takes; nobody has to wait for it. */
+async function vacuum(
+  configuration: pg.ClientConfig,
+  { tables, signal }: { tables: readonly string[]; signal: AbortSignal },
+): Promise<void> {
+  const client = new pg.Client({ ...configuration, query_timeout: undefined });
+  client.on("error", () => {}); // what breaks the connection also rejects the query below
+  await client.connect();
+  const end = () => void client.end();
+  signal.addEventListener("abort", end, { once: true });
+  try {
+    for (const table of tables) await client.query(`vacuum ${pg.escapeIdentifier(table)}`);
+  } catch (error) {
+    if (!signal.aborted) throw error;
+  } finally {
+    signal.removeEventListener("abort", end);
     await client.end();
   }
 }

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { sizeBytes } from "../units.ts";
 
 /** The `storage:` section of the configuration. */
 export const storageSettings = z.strictObject({
@@ -6,6 +7,10 @@ export const storageSettings = z.strictObject({
     "`sqlite:` (a file in the data folder), `sqlite:PATH`, or `postgres://user:password@host:5432/database`",
   ).refine(isStorageUrl, { message: 'expected "sqlite:", "sqlite:PATH" or "postgres://host/database"' }),
   pool_size: z.int().min(2).max(100).default(10).describe("Connections to PostgreSQL at the most"),
+  compact_below: sizeBytes().prefault("64mb").describe(
+    "A SQLite file of an older agent up to this size is rewritten once at the start, so that from then on it gets smaller " +
+      "when events are removed",
+  ),
 });
 
 /** The `storage:` section, parsed. */

@@ -5,10 +5,20 @@ import { WriterLock } from "./writer_lock.ts";
 /** Prepared statements kept per connection; the least recently used one goes first. */
 const cachedStatements = 256;
 
+/** Statements that leave the tables as they are. */
+const dataKinds: ReadonlySet<string> = new Set([
+  "SelectQueryNode",
+  "InsertQueryNode",
+  "UpdateQueryNode",
+  "DeleteQueryNode",
+]);
+
 interface DriverOptions {
   readonly writer: DatabaseSync;
   readonly reader: DatabaseSync;
   readonly onCommit: () => void;
+  /** Gets every error of the database, and returns what to throw instead. */
+  readonly explain: (error: unknown) => unknown;
 }
 
 /**
@@ -20,12 +30,12 @@ export class SqliteDriver implements Driver {
   readonly #lock = new WriterLock();
   readonly #writer: Statements;
   readonly #reader: Statements;
-  readonly #onCommit: () => void;
+  readonly #options: DriverOptions;
 
   constructor(options: DriverOptions) {
+    this.#options = options;
     this.#writer = new Statements(options.writer);
     this.#reader = new Statements(options.reader);
-    this.#onCommit = options.onCommit;
   }
 
   init(): Promise<void> {
@@ -38,7 +48,8 @@ export class SqliteDriver implements Driver {
         lock: this.#lock,
         writer: this.#writer,
         reader: this.#reader,
-        onCommit: this.#onCommit,
+        onCommit: this.#options.onCommit,
+        explain: this.#options.explain,
       }),
     );
   }
@@ -73,6 +84,18 @@ export class SqliteDriver implements Driver {
     return Promise.resolve();
   }
 
+  /** Does something with the writing connection itself, when it is nobody else's turn. */
+  async exclusively<Result>(work: (database: DatabaseSync) => Result): Promise<Result> {
+    const release = await this.#lock.acquire();
+    try {
+      return work(this.#writer.database);
+    } catch (error) {
+      throw this.#options.explain(error);
+    } finally {
+      release();
+    }
+  }
+
   async destroy(): Promise<void> {
     const release = await this.#lock.acquire().catch(() => () => {}); // whoever still holds it, we are closing
     this.#reader.close();
@@ -86,11 +109,13 @@ interface ConnectionOptions {
   readonly writer: Statements;
   readonly reader: Statements;
   readonly onCommit: () => void;
+  readonly explain: (error: unknown) => unknown;
 }
 
 class SqliteConnection implements DatabaseConnection {
   readonly #options: ConnectionOptions;
   #release: (() => void) | undefined;
+  #schemaMayDiffer = false;
 
   constructor(options: ConnectionOptions) {
     this.#options = options;
@@ -103,7 +128,7 @@ class SqliteConnection implements DatabaseConnection {
       this.#release = release;
     } catch (error) {
       release();
-      throw error;
+      throw this.#options.explain(error);
     }
   }
 
@@ -112,8 +137,11 @@ class SqliteConnection implements DatabaseConnection {
     try {
       // A statement that failed hard (disk full) may have rolled the whole transaction back already.
       if (how === "commit" || writer.database.isTransaction) writer.get(how).run();
+    } catch (error) {
+      throw this.#options.explain(error);
     } finally {
       if (!writer.database.isTransaction) {
+        this.#noticeSchema();
         this.#release?.();
         this.#release = undefined;
       }
@@ -121,13 +149,20 @@ class SqliteConnection implements DatabaseConnection {
   }
 
   async executeQuery<Row>(query: CompiledQuery): Promise<QueryResult<Row>> {
-    const { writer, reader, lock, onCommit } = this.#options;
-    if (this.#release) return execute(writer.get(query.sql), query.parameters);
-    if (query.query.kind === "SelectQueryNode") return execute(reader.get(query.sql), query.parameters);
+    const { reader, lock, onCommit } = this.#options;
+    if (this.#release) {
+      // Whatever came now would be committed by itself, without the part that is gone.
+      if (!this.#options.writer.database.isTransaction) {
+        throw new Error("Cannot go on with the transaction: an error before has rolled it back; begin anew");
+      }
+      return this.#execute(query);
+    }
+    if (query.query.kind === "SelectQueryNode") return this.#execute(query, reader);
     const release = await lock.acquire();
     let result: QueryResult<Row>;
     try {
-      result = execute(writer.get(query.sql), query.parameters);
+      result = this.#execute(query);
+      this.#noticeSchema();
     } finally {
       release();
     }
@@ -135,8 +170,40 @@ class SqliteConnection implements DatabaseConnection {
     return result;
   }
 
+  #execute<Row>(query: CompiledQuery, statements = this.#options.writer): QueryResult<Row> {
+    try {
+      const { statement, returnsRows } = statements.get(query.sql);
+      const values = query.parameters as SQLInputValue[];
+      requireNoObject(values[0]);
+      if (returnsRows) return { rows: statement.all(...values) as Row[] };
+      const { changes, lastInsertRowid } = statement.run(...values);
+      if (!dataKinds.has(query.query.kind)) {
+        statements.forget();
+        this.#schemaMayDiffer = true;
+      }
+      return { rows: [], numAffectedRows: BigInt(changes), insertId: BigInt(lastInsertRowid) };
+    } catch (error) {
+      throw this.#options.explain(error);
+    }
+  }
+
+  /** A statement keeps the columns that it was prepared with: `select *` would give values the names of others. */
+  #noticeSchema(): void {
+    if (!this.#schemaMayDiffer) return;
+    this.#schemaMayDiffer = false;
+    this.#options.writer.forget();
+    this.#options.reader.forget();
+  }
+
   async *streamQuery<Row>(query: CompiledQuery): AsyncIterableIterator<QueryResult<Row>> {
     yield await this.executeQuery<Row>(query);
+  }
+}
+
+/** In the first place the runtime takes an object for named parameters, and would store NULL without a word. */
+function requireNoObject(value: unknown): void {
+  if (typeof value === "object" && value !== null && !ArrayBuffer.isView(value)) {
+    throw new TypeError("Cannot store an object: pass text, a number, bytes or null");
   }
 }
 
@@ -149,6 +216,7 @@ interface Prepared {
 class Statements {
   readonly database: DatabaseSync;
   readonly #cache = new Map<string, Prepared>();
+  #schemaMayDiffer = false;
 
   constructor(database: DatabaseSync) {
     this.database = database;
@@ -159,6 +227,7 @@ class Statements {
     if (prepared) {
       this.#cache.delete(sql);
     } else {
+      if (this.#schemaMayDiffer) this.#readSchema();
       const statement = this.database.prepare(sql);
       prepared = { statement, returnsRows: statement.columns().length > 0, run: () => void statement.run() };
       if (this.#cache.size >= cachedStatements) this.#cache.delete(this.#cache.keys().next().value!);
@@ -167,15 +236,20 @@ class Statements {
     return prepared;
   }
 
+  /** Drops what was prepared before tables changed. */
+  forget(): void {
+    this.#cache.clear();
+    this.#schemaMayDiffer = true;
+  }
+
+  /** A connection prepares by the schema that it knows, and looks whether that still holds when it runs something. */
+  #readSchema(): void {
+    this.database.prepare("select count(*) from sqlite_schema").get();
+    this.#schemaMayDiffer = false;
+  }
+
   close(): void {
     this.#cache.clear();
     this.database.close();
   }
-}
-
-function execute<Row>(prepared: Prepared, parameters: readonly unknown[]): QueryResult<Row> {
-  const values = parameters as SQLInputValue[];
-  if (prepared.returnsRows) return { rows: prepared.statement.all(...values) as Row[] };
-  const { changes, lastInsertRowid } = prepared.statement.run(...values);
-  return { rows: [], numAffectedRows: BigInt(changes), insertId: BigInt(lastInsertRowid) };
 }

@@ -26,8 +26,18 @@ export interface Storage {
     trx: Transaction<Tables>,
     entry: { readonly queue: CommitQueue<Item>; readonly item: Item },
   ): Promise<void>;
-  /** Milliseconds of a trivial query; rejects when the database does not answer. */
+  /** Milliseconds of a trivial query; rejects when the database does not answer, and with StorageFull while its disk is full. */
   probe(): Promise<number>;
+  /**
+   * Faults in the structure of a SQLite file, some at the most; undefined where it is larger than `maxBytes`, since nothing
+   * else runs meanwhile (1 GB takes a second), and on PostgreSQL, which has tools of its own for it.
+   */
+  inspect(options: { readonly maxBytes: number }): Promise<readonly string[] | undefined>;
+  /**
+   * Makes use of the space that removed rows took. SQLite gives the pages back to the operating system, in small steps.
+   * PostgreSQL (`vacuum`) makes room for new rows of these tables, and gives back only what is free at their end.
+   */
+  reclaim(tables: readonly string[], signal: AbortSignal): Promise<void>;
   /** Bytes on disk, for the metrics. */
   sizeBytes(): Promise<number>;
   close(): Promise<void>;

@@ -134,3 +134,29 @@ testOnEveryStorage(
     expect(await db.selectFrom("probe_part").selectAll().execute()).toEqual([]);
   },
 );
+
+testOnEveryStorage(
+  "after a table has changed its columns, their values keep their names",
+  async (storage) => {
+    await storage.migrate("probe", first);
+    const db = storage.tables<Tables>();
+    await db.insertInto("probe_item").values({ id: 1, name: "a", size: 2 }).execute();
+    const all = (from: Pick<typeof db, "selectFrom">) => from.selectFrom("probe_item").selectAll().execute();
+    expect(await all(db)).toEqual([{ id: 1, name: "a", size: 2 }]);
+    await storage.migrate("probe", {
+      ...first,
+      "002_colour": {
+        up: async (trx) => {
+          expect(await all(trx)).toEqual([{ id: 1, name: "a", size: 2 }]);
+          await trx.schema.createTable("probe_next").addColumn("id", "integer").addColumn("colour", "text")
+            .addColumn("name", "text").addColumn("size", "bigint").execute();
+          await trx.insertInto("probe_next").values({ id: 1, colour: "red", name: "a", size: 2 }).execute();
+          await trx.schema.dropTable("probe_item").execute();
+          await trx.schema.alterTable("probe_next").renameTo("probe_item").execute();
+          expect(await all(trx)).toEqual([{ id: 1, colour: "red", name: "a", size: 2 }]);
+        },
+      },
+    });
+    expect(await all(db)).toEqual([{ id: 1, colour: "red", name: "a", size: 2 }]);
+  },
+);

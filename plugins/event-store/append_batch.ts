@@ -1,8 +1,11 @@
 import { isDeepStrictEqual } from "node:util";
 import { Problem } from "../../core/errors.ts";
+import { DamagedEvent, isIntact } from "./damage.ts";
 import type { Draft, Landed } from "./draft.ts";
 import { sealAfter } from "./event_hash.ts";
 import type { EventContent, EventRow } from "./tables.ts";
+
+const maxPartCharacters = 1024 * 1024;
 
 /** What the batch has to know of the log, read under the lock on its head. */
 export interface LogView {
@@ -37,20 +40,48 @@ export function planBatch(drafts: readonly Draft[], view: LogView): BatchPlan {
     const { envelope } = draft;
     const identity = draft.idGiven ? identityOf({ id: envelope.id, node_id: envelope.origin.nodeId }) : "";
     const before = draft.idGiven ? view.known.get(identity) ?? fresh.get(identity) : undefined;
+    if (before && !isIntact(before)) return new DamagedEvent(before.seq);
     if (before) return isSame(before, draft) ? landed(before, true) : idConflict(envelope.id);
     const last = lastSeq.get(envelope.subject);
     if (draft.expectedSeq !== undefined && draft.expectedSeq !== (last ?? 0)) {
       return sequenceConflict(draft, last ?? 0);
     }
     const content = contentOf(draft, { seq: view.seq + rows.length + 1, storedMs: view.storedMs });
-    const row: EventRow = { ...content, ...sealAfter(hash, content) };
-    hash = row.hash;
+    const seal = sealAfter(hash, content);
+    const row: EventRow = { ...content, checksum: seal.checksum, hash: seal.hash };
+    hash = seal.hash;
     rows.push(row);
     if (draft.idGiven) fresh.set(identity, row);
     if (last !== undefined || draft.expectedSeq !== undefined) lastSeq.set(row.subject, row.seq);
     return landed(row, false);
   });
   return { rows, results };
+}
+
+/** Cuts a batch where its payloads make up a mebibyte, so that no part holds the loop for long. */
+export function* partsOf(drafts: readonly Draft[]): Generator<readonly Draft[]> {
+  let start = 0;
+  let characters = 0;
+  for (const [index, { payload }] of drafts.entries()) {
+    characters += payload.length;
+    if (characters < maxPartCharacters && index < drafts.length - 1) continue;
+    yield drafts.slice(start, index + 1);
+    start = index + 1;
+    characters = 0;
+  }
+}
+
+/** Where all of them landed. Throws Problem 409 `batch_conflict`, naming every one that did not. */
+export function allLanded(results: readonly (Landed | Problem)[]): readonly Landed[] {
+  const conflicts = results.flatMap((result, index) =>
+    result instanceof Problem ? [{ index, code: result.code, detail: result.message }] : []
+  );
+  const [first] = conflicts;
+  if (first === undefined) return results as readonly Landed[];
+  throw new Problem(409, "batch_conflict", {
+    detail: `Event ${first.index}: ${first.detail}. Nothing of the batch was stored`,
+    extras: { errors: conflicts },
+  });
 }
 
 function contentOf(

@@ -1,6 +1,6 @@
 import { expect } from "expect";
 import { Problem } from "../../core/errors.ts";
-import { planBatch } from "./append_batch.ts";
+import { partsOf, planBatch } from "./append_batch.ts";
 import type { Draft } from "./draft.ts";
 import { firstLink } from "./event_hash.ts";
 
@@ -77,4 +77,18 @@ Deno.test("expected_seq sees the log and the events before it in the same batch"
     { seq: 9 },
     { seq: 10 },
   ]);
+});
+
+Deno.test("a batch is cut where its payloads make up a mebibyte; nothing is lost or changes its place", () => {
+  const sized = (characters: number) => draft({ payload: "x".repeat(characters) });
+  const batch = [10, 600_000, 500_000, 2_000_000, 10, 10, 1024 * 1024, 10].map(sized);
+  const parts = [...partsOf(batch)];
+  expect(parts.map((part) => part.map(({ payload }) => payload.length))).toEqual([
+    [10, 600_000, 500_000],
+    [2_000_000],
+    [10, 10, 1024 * 1024],
+    [10],
+  ]);
+  expect(parts.flat()).toEqual(batch);
+  expect([...partsOf([])]).toEqual([]);
 });

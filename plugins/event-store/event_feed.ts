@@ -3,6 +3,7 @@ import { Problem } from "../../core/errors.ts";
 import type { EventFilter } from "./event_filter.ts";
 import type { EventTail } from "./event_tail.ts";
 import { scanEvents } from "./scan_events.ts";
+import type { SubjectCatalog } from "./search/subject_catalog.ts";
 import type { EventStore } from "./store.ts";
 import type { EventRow } from "./tables.ts";
 
@@ -15,6 +16,8 @@ const maxBufferedCharacters = 16 * 1024 * 1024;
 export interface FeedOptions {
   readonly store: EventStore;
   readonly tail: EventTail;
+  /** Finds what is rare without a look at all the rest. */
+  readonly subjects?: SubjectCatalog | undefined;
   readonly filter: EventFilter;
   /** Stored events behind this sequence come first; undefined = only what comes from now on. */
   readonly afterSeq: number | undefined;
@@ -51,6 +54,7 @@ export async function* eventFeed(options: FeedOptions): AsyncGenerator<readonly 
         from: position + 1,
         to: tail.position,
         signal,
+        subjects: options.subjects,
       });
       position = scannedTo;
       if (rows.length > 0) yield rows;
@@ -74,6 +78,7 @@ class LiveBuffer {
   };
   #rows: EventRow[] = [];
   #characters = 0;
+  #fault: Problem | undefined;
   #wake: (() => void) | undefined;
   #leave: (() => void) | undefined;
 
@@ -98,17 +103,22 @@ class LiveBuffer {
         this.#characters += row.payload.length;
       }
       if (this.#rows.length > 0) this.#wake?.();
+    }, (fault) => {
+      this.#leave?.();
+      this.#fault = fault;
+      this.#wake?.();
     });
   }
 
-  /** Waits for the next live events; an empty answer means that the feed was aborted. */
+  /** Waits for the next live events; an empty answer means that the feed was aborted. Rejects behind the last before a fault. */
   async next(): Promise<readonly EventRow[]> {
-    if (this.#rows.length === 0 && !this.#options.signal.aborted) {
+    if (this.#rows.length === 0 && this.#fault === undefined && !this.#options.signal.aborted) {
       const { promise, resolve } = Promise.withResolvers<void>();
       this.#wake = resolve;
       await promise;
       this.#wake = undefined;
     }
+    if (this.#rows.length === 0 && this.#fault !== undefined) throw this.#fault;
     return this.#takeSome();
   }
 
@@ -133,13 +143,17 @@ class LiveBuffer {
 export function compileFilter(filter: EventFilter): (row: EventRow) => boolean {
   const subject = compilePattern(filter.subject ?? ">");
   const type = compilePattern(filter.type ?? ">");
-  const { since, until, correlationId, project, origin, projects } = filter;
+  const { id, since, until, correlationId, project, origin, arrival, projects } = filter;
+  const sinceMs = Date.parse(since ?? "");
+  const untilMs = Date.parse(until ?? "");
   return (row) =>
     subject(row.subject) && type(row.type) &&
-    (since === undefined || row.time >= since) &&
-    (until === undefined || row.time <= until) &&
+    (since === undefined || (row.time >= since && row.stored_ms >= sinceMs)) &&
+    (until === undefined || row.time <= until || row.stored_ms <= untilMs) &&
+    (id === undefined || row.id === id) &&
     (correlationId === undefined || row.correlation_id === correlationId) &&
     (project === undefined || row.project === project) &&
     (origin === undefined || row.node_id === origin) &&
+    (arrival === undefined || row.arrival === arrival) &&
     (projects === undefined || (row.project !== null && projects.includes(row.project)));
 }

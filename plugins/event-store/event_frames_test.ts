@@ -4,7 +4,13 @@ import { batchFrames, eventFrame } from "./event_frames.ts";
 import type { EventRow } from "./tables.ts";
 
 const row = (seq: number, characters: number) =>
-  ({ seq, id: `${seq}`, payload: JSON.stringify({ text: "x".repeat(characters) }) }) as EventRow;
+  ({
+    seq,
+    id: `${seq}`,
+    traceparent: null,
+    attributes: null,
+    payload: JSON.stringify({ text: "x".repeat(characters) }),
+  }) as EventRow;
 
 Deno.test("batches hold every event once, in order, and stay small unless one event is large", () => {
   fc.assert(fc.property(fc.array(fc.integer({ min: 0, max: 20_000 }), { maxLength: 20 }), (sizes) => {

@@ -16,6 +16,9 @@ export const eventItem = z.object({
   correlation_id: z.string(),
   causation_id: z.string().nullable(),
   timestamp: z.string().describe("RFC 3339, UTC"),
+  traceparent: z.string().optional().describe("W3C trace context of the call that published it"),
+  attributes: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])).optional()
+    .describe("CloudEvents attributes that its author added: `source`, `dataschema`, extensions"),
   payload: z.record(z.string(), z.unknown()),
 }).openapi("Event");
 
@@ -32,5 +35,7 @@ export function eventJson(row: EventRow): string {
     causation_id: row.causation_id,
     timestamp: row.time,
   });
-  return `${head.slice(0, -1)},"payload":${row.payload}}`;
+  const traceparent = row.traceparent === null ? "" : `,"traceparent":${JSON.stringify(row.traceparent)}`;
+  const attributes = row.attributes === null ? "" : `,"attributes":${row.attributes}`;
+  return `${head.slice(0, -1)}${traceparent}${attributes},"payload":${row.payload}}`;
 }

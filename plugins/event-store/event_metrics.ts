@@ -1,7 +1,7 @@
 import type { PluginMetrics } from "../../core/metrics.ts";
 import type { Landed } from "./draft.ts";
 import type { LiveStreams } from "./live_streams.ts";
-import type { Relay } from "./relay.ts";
+import type { Relay } from "./relay/relay.ts";
 import type { EventStore } from "./store.ts";
 
 interface Measured {
@@ -28,6 +28,11 @@ export function declareEventMetrics(
     name: "commandcenter_events_last_seq",
     help: "Last sequence of the log",
     collect: () => store.headSeq(),
+  });
+  metrics.gauge({
+    name: "commandcenter_events_stored",
+    help: "Events in the log",
+    collect: async () => (await store.head()).events,
   });
   metrics.gauge({
     name: "commandcenter_events_relay_lag",

@@ -14,6 +14,9 @@ const time = z.string().transform((text, context) => {
   return z.NEVER;
 });
 
+/** Characters of an id; those of events from elsewhere may be longer than those that we let an author choose. */
+export const maxIdLength = 256;
+
 /** Query parameters by which events are chosen, the same for lists and live streams. */
 export const filterQuery = z.strictObject({
   subject: pattern("subject", "hub.*.project.>").optional().openapi({
@@ -31,6 +34,9 @@ export const filterQuery = z.strictObject({
     example: "2h",
   }),
   until: time.optional().openapi({ type: "string", description: "RFC 3339, or a span back from now" }),
+  id: z.string().min(1).max(maxIdLength).optional().openapi({
+    description: "Id of the event; several nodes may have one of that id",
+  }),
   correlation_id: z.string().max(128).optional(),
   project: z.string().max(50).optional().openapi({ description: "Slug of the project" }),
   origin: z.string().max(100).optional().openapi({ description: "Id of the node that published" }),
@@ -47,6 +53,7 @@ export function toFilter(query: z.output<typeof filterQuery>, principal: Princip
     type: query.type,
     since: query.since,
     until: query.until,
+    id: query.id,
     correlationId: query.correlation_id,
     project: query.project,
     origin: query.origin,
@@ -54,6 +61,7 @@ export function toFilter(query: z.output<typeof filterQuery>, principal: Princip
   };
 }
 
-function anywhere(subject: string): string {
+/** A subject or pattern without `hub.` means that of any node. */
+export function anywhere(subject: string): string {
   return /^(hub(\.|$)|[*>])/.test(subject) ? subject : `hub.*.${subject}`;
 }

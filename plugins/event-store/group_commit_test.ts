@@ -15,21 +15,24 @@ interface Group {
   readonly group: GroupCommit;
   /** Every batch that was reported as committed. */
   readonly batches: (readonly EventRow[])[];
+  /** Sequences that were reported as stored. */
+  readonly landed: number[];
 }
 
 async function openGroup(storage: Storage, maxPending = 10_000): Promise<Group> {
   await storage.migrate("event-store", migrations);
   const store = new EventStore(storage);
   const batches: (readonly EventRow[])[] = [];
+  const landed: number[] = [];
   const group = new GroupCommit({
     store,
     log: getLogger("test"),
     maxPending,
     now: () => 1,
     onCommitted: (rows) => void batches.push(rows),
-    onLanded: () => {},
+    onLanded: ({ seq }) => void landed.push(seq),
   });
-  return { store, group, batches };
+  return { store, group, batches, landed };
 }
 
 const drafts = (count: number, text = ""): Draft[] =>
@@ -75,6 +78,62 @@ testOnEveryStorage(
     await expect(three!()).rejects.toMatchObject({ status: 503, code: "too_many_pending" });
     expect((await Promise.all(waiting)).map(({ seq }) => seq)).toEqual([1, 2]);
     expect(await four!()).toMatchObject({ seq: 3 });
+  },
+);
+
+testOnEveryStorage("batches and single events are stored in the order they came", async (storage) => {
+  const { group, batches, landed } = await openGroup(storage);
+  const [one, two, three] = drafts(3).map((draft) => () => group.append(draft));
+  const answers = await Promise.all([
+    one!(),
+    two!(),
+    group.appendAll(drafts(5)),
+    group.appendAll(drafts(300)),
+    three!(),
+  ]);
+  expect(answers.flat().map(({ seq }) => seq)).toEqual(inOrder(308));
+  expect(batches.map((rows) => rows.length)).toEqual([2, 5, 300, 1]);
+  expect(landed).toEqual(inOrder(308));
+});
+
+testOnEveryStorage("a batch that conflicts is rejected as a whole, and alone", async (storage) => {
+  const { group, batches, landed, store } = await openGroup(storage);
+  const taken = { ...eventDraft("hub.a.demo.made", { id: "taken" }), idGiven: true };
+  const other = { ...taken, payload: '{"n":2}' };
+  await group.append(taken);
+  const results = await Promise.allSettled([
+    group.appendAll([...drafts(70), other, ...drafts(3), other]),
+    group.append(drafts(1)[0]!),
+    group.appendAll([taken, ...drafts(2)]),
+  ]);
+  expect(results).toMatchObject([
+    {
+      status: "rejected",
+      reason: {
+        status: 409,
+        code: "batch_conflict",
+        extras: { errors: [{ index: 70, code: "id_conflict" }, { index: 74, code: "id_conflict" }] },
+      },
+    },
+    { status: "fulfilled", value: { seq: 2 } },
+    { status: "fulfilled", value: [{ seq: 1, duplicate: true }, { seq: 3 }, { seq: 4 }] },
+  ]);
+  expect(batches.map((rows) => rows.map(({ seq }) => seq))).toEqual([[1], [], [2], [3, 4]]);
+  expect(landed).toEqual([1, 2, 1, 3, 4]);
+  expect(await store.headSeq()).toBe(4);
+});
+
+testOnEveryStorage(
+  "max_pending counts the events of a batch, and a batch goes beyond it once",
+  async (storage) => {
+    const { group } = await openGroup(storage, 10);
+    const waiting = [group.append(drafts(1)[0]!), group.appendAll(drafts(50))];
+    const refused = [group.append(drafts(1)[0]!), group.appendAll(drafts(1))];
+    for (const each of await Promise.allSettled(refused)) {
+      expect(each).toMatchObject({ status: "rejected", reason: { status: 503, code: "too_many_pending" } });
+    }
+    await Promise.all(waiting);
+    expect(await group.appendAll(drafts(1))).toMatchObject([{ seq: 52 }]);
   },
 );
 

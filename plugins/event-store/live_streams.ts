@@ -3,6 +3,7 @@ import type { EventStoreConfig } from "./config.ts";
 import { eventFeed, slowReader } from "./event_feed.ts";
 import type { EventFilter } from "./event_filter.ts";
 import type { EventTail } from "./event_tail.ts";
+import type { SubjectCatalog } from "./search/subject_catalog.ts";
 import type { EventStore } from "./store.ts";
 import type { EventRow } from "./tables.ts";
 
@@ -15,6 +16,8 @@ export interface StreamRequest {
   readonly afterSeq: number | undefined;
   /** False once the key that opened it is revoked or expired. */
   readonly stillAllowed: () => boolean;
+  /** Where the events come from until the signal is aborted; default: the log, its end included. */
+  readonly feed?: (signal: AbortSignal) => OpenStream["feed"];
 }
 
 /** One open stream: its events, and the way to end it. */
@@ -27,18 +30,21 @@ export interface OpenStream {
   close(): void;
 }
 
+interface StreamsOptions {
+  readonly store: EventStore;
+  readonly tail: EventTail;
+  readonly subjects?: SubjectCatalog;
+  readonly settings: EventStoreConfig["stream"];
+}
+
 /** All live connections: bounded in number, ended together when the plugin stops. */
 export class LiveStreams {
   readonly #open = new Map<OpenStream, () => unknown>();
   #sweeper: ReturnType<typeof setInterval> | undefined;
-  readonly #options: {
-    readonly store: EventStore;
-    readonly tail: EventTail;
-    readonly settings: EventStoreConfig["stream"];
-  };
+  readonly #options: StreamsOptions;
   readonly #stopping = new AbortController();
 
-  constructor(options: { store: EventStore; tail: EventTail; settings: EventStoreConfig["stream"] }) {
+  constructor(options: StreamsOptions) {
     this.#options = options;
   }
 
@@ -52,8 +58,8 @@ export class LiveStreams {
   }
 
   /** Rejects with Problem 503 where too many are open, 409 where the reader has seen more than this log holds. */
-  async open({ filter, afterSeq, stillAllowed }: StreamRequest): Promise<OpenStream> {
-    const { store, tail, settings } = this.#options;
+  async open({ filter, afterSeq, stillAllowed, feed }: StreamRequest): Promise<OpenStream> {
+    const { store, tail, subjects, settings } = this.#options;
     if (this.#stopping.signal.aborted || this.#open.size >= settings.max_clients) {
       throw new Problem(503, "too_many_streams", {
         detail: `${this.#open.size} streams are open, which is all this agent allows; try again later`,
@@ -68,7 +74,8 @@ export class LiveStreams {
     const { buffer } = settings;
     const onOverflow = () => failing.abort(slowReader(buffer));
     const stream: OpenStream = {
-      feed: eventFeed({ store, tail, filter, afterSeq, buffer, signal, onOverflow }),
+      feed: feed?.(signal) ??
+        eventFeed({ store, tail, subjects, filter, afterSeq, buffer, signal, onOverflow }),
       signal,
       failure: failing.signal,
       close: () => {

@@ -5,8 +5,8 @@ import type { EventContent, EventRow, EventStoreTables } from "./tables.ts";
 
 type Database = Kysely<EventStoreTables & { event_store_event_002: EventRow }>;
 
-/** Rows copied at once. */
-const pageSize = 500;
+/** Rows copied at once; with payloads of 256 KB they are 25 MB. */
+const pageSize = 100;
 
 /**
  * Hashes, origins of ids and causes: a table of its own, into which the events of the old one are copied, since every

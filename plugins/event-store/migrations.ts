@@ -1,5 +1,10 @@
 import type { Migrations } from "../../core/plugin.ts";
 import { hashChain } from "./migration_002.ts";
+import { consumers } from "./migration_003.ts";
+import { retention } from "./migration_004.ts";
+import { replayTable } from "./migration_005.ts";
+import { collectTables } from "./migration_006.ts";
+import { projectIndex } from "./migration_007.ts";
 
 /** Append-only: what was released is never edited. */
 export const migrations: Migrations = {
@@ -46,4 +51,9 @@ export const migrations: Migrations = {
     },
   },
   "002_hash_chain": hashChain,
+  "003_consumers": consumers,
+  "004_retention": retention,
+  "005_replays": replayTable,
+  "006_collect": collectTables,
+  "007_project_index": projectIndex,
 };

@@ -1,11 +1,18 @@
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
+import type { Context } from "hono";
+import { accepts } from "hono/accepts";
 import { Problem } from "../../core/errors.ts";
 import type { HttpEnv } from "../../core/http/env.ts";
 import { seesProject } from "../../core/http/principal.ts";
+import { cloudEventJson } from "./cloud_event_json.ts";
 import { eventItem, eventJson } from "./event_json.ts";
-import { filterQuery, toFilter } from "./filter_query.ts";
+import { filterQuery, maxIdLength, toFilter } from "./filter_query.ts";
+import { cloudEventBody } from "./intake/cloud_event_body.ts";
+import { cloudEventsType, cloudEventType } from "./intake/media_type.ts";
+import { DamagedEvent } from "./damage.ts";
 import { decodeCursor, encodeCursor } from "./list_cursor.ts";
 import { scanEvents } from "./scan_events.ts";
+import type { SubjectCatalog } from "./search/subject_catalog.ts";
 import type { EventStore } from "./store.ts";
 
 /** Time that one page may look for rare events before it answers with what it has, in milliseconds. */
@@ -32,8 +39,12 @@ const listRoute = createRoute({
   },
   responses: {
     200: {
-      description: "Events in order of their sequence",
-      content: { "application/json": { schema: eventPage } },
+      description:
+        "Events in order of their sequence. As CloudEvents, a page tells of the next one in `Link`",
+      content: {
+        "application/json": { schema: eventPage },
+        [cloudEventsType]: { schema: z.array(cloudEventBody) },
+      },
     },
     422: { description: "A parameter is not valid" },
   },
@@ -44,15 +55,28 @@ const getRoute = createRoute({
   path: "/api/events/{id}",
   summary: "One event",
   security: [{ key: ["read"] }],
-  request: { params: z.object({ id: z.string().min(1).max(128) }) },
+  request: {
+    params: z.object({ id: z.string().min(1).max(maxIdLength) }),
+    query: z.strictObject({
+      origin: z.string().max(100).optional().openapi({
+        description: "Node that it is of; without, the first one stored under this id",
+      }),
+    }),
+  },
   responses: {
-    200: { description: "The event", content: { "application/json": { schema: eventItem } } },
+    200: {
+      description: "The event",
+      content: { "application/json": { schema: eventItem }, [cloudEventType]: { schema: cloudEventBody } },
+    },
     404: { description: "No such event, or none that this key may see" },
   },
 });
 
 /** `GET /api/events`. */
-export function addListRoute(http: OpenAPIHono<HttpEnv>, store: EventStore): void {
+export function addListRoute(
+  http: OpenAPIHono<HttpEnv>,
+  { store, subjects }: { store: EventStore; subjects: SubjectCatalog },
+): void {
   http.openapi(listRoute, async (c) => {
     const query = c.req.valid("query");
     const { order, limit } = query;
@@ -65,10 +89,20 @@ export function addListRoute(http: OpenAPIHono<HttpEnv>, store: EventStore): voi
       from: order === "asc" && cursor !== undefined ? Math.max(afterSeq, cursor + 1) : afterSeq,
       to: order === "desc" && cursor !== undefined ? cursor - 1 : undefined,
       budgetMs: pageBudgetMs,
+      subjects,
+    }).catch((error) => {
+      if (!(error instanceof DamagedEvent)) throw error;
+      throw new DamagedEvent(error.seq, encodeCursor(error.seq, order));
     });
-    const next = complete ? "null" : JSON.stringify(encodeCursor(scannedTo, order));
-    // The stored payloads are JSON already; the schema above is what this text has.
-    return c.body(`{"items":[${rows.map(eventJson).join(",")}],"next":${next}}`, 200, json) as never;
+    const next = complete ? undefined : encodeCursor(scannedTo, order);
+    // The stored payloads are JSON already; the schemas above are what these texts have.
+    if (wants(c, cloudEventsType)) {
+      const headers = headersOf(cloudEventsType);
+      if (next !== undefined) headers.link = linkToNext(c.req.url, next);
+      return c.body(`[${rows.map(cloudEventJson).join(",")}]`, 200, headers) as never;
+    }
+    const text = `{"items":[${rows.map(eventJson).join(",")}],"next":${JSON.stringify(next ?? null)}}`;
+    return c.body(text, 200, headersOf(json)) as never;
   });
 }
 
@@ -76,12 +110,29 @@ export function addListRoute(http: OpenAPIHono<HttpEnv>, store: EventStore): voi
 export function addGetRoute(http: OpenAPIHono<HttpEnv>, store: EventStore): void {
   http.openapi(getRoute, async (c) => {
     const { id } = c.req.valid("param");
-    const row = await store.byId(id);
+    const row = await store.byId(id, c.req.valid("query").origin);
     if (!row || !seesProject(c.env.principal, row.project)) {
       throw new Problem(404, "event_not_found", { detail: `There is no event with the id "${id}"` });
     }
-    return c.body(eventJson(row), 200, json) as never;
+    return (wants(c, cloudEventType)
+      ? c.body(cloudEventJson(row), 200, headersOf(cloudEventType))
+      : c.body(eventJson(row), 200, headersOf(json))) as never;
   });
 }
 
-const json = { "content-type": "application/json" };
+const json = "application/json";
+
+/** Whether the caller prefers that form; whatever else he asks for, he gets JSON. */
+function wants(c: Context<HttpEnv>, type: string): boolean {
+  return accepts(c, { header: "Accept", supports: [json, type], default: json }) === type;
+}
+
+function headersOf(type: string): Record<string, string> {
+  return { "content-type": type, vary: "accept" };
+}
+
+function linkToNext(url: string, cursor: string): string {
+  const { pathname, searchParams } = new URL(url);
+  searchParams.set("cursor", cursor);
+  return `<${pathname}?${searchParams}>; rel="next"`;
+}

@@ -4,7 +4,7 @@ import type { EventRow } from "./tables.ts";
 const maxEvents = 2048;
 const maxCharacters = 8 * 1024 * 1024;
 
-/** The latest events of the log, one after the other without gaps. */
+/** The latest events of the log, one after the other; what is missing between them was removed from the log. */
 export class RecentEvents {
   #rows: EventRow[] = [];
   #characters = 0;
@@ -23,8 +23,20 @@ export class RecentEvents {
   after(seq: number, limit: number): readonly EventRow[] | undefined {
     const first = this.#rows[0]?.seq;
     if (first === undefined || seq + 1 < first) return undefined;
-    const start = seq + 1 - first;
+    const start = this.#placeBehind(seq);
     return start < this.#rows.length ? this.#rows.slice(start, start + limit) : undefined;
+  }
+
+  /** Of the first event behind `seq`, by halving: sequences have gaps. */
+  #placeBehind(seq: number): number {
+    let low = 0;
+    let high = Math.min(this.#rows.length, seq + 1 - this.#rows[0]!.seq);
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (this.#rows[middle]!.seq > seq) high = middle;
+      else low = middle + 1;
+    }
+    return low;
   }
 
   #clear(): void {

@@ -20,6 +20,23 @@ Deno.test("what is here is handed out without gaps, what is not has to be read",
   expect(seqs(recent.after(19, 10))).toEqual([20, 21]);
 });
 
+Deno.test("what was removed from the log is passed over", () => {
+  const recent = new RecentEvents();
+  recent.add([...rows(5, 6), ...rows(10, 11), ...rows(20, 21)]);
+  recent.add(rows(22, 22));
+  expect([4, 5, 6, 8, 10, 15, 20, 21].map((seq) => seqs(recent.after(seq, 2)))).toEqual([
+    [5, 6],
+    [6, 10],
+    [10, 11],
+    [10, 11],
+    [11, 20],
+    [20, 21],
+    [21, 22],
+    [22],
+  ]);
+  expect(recent.after(22, 2)).toBe(undefined);
+});
+
 Deno.test("memory is bounded in events and in size", () => {
   const recent = new RecentEvents();
   for (let seq = 1; seq < 100_000; seq += 100) recent.add(rows(seq, seq + 99));

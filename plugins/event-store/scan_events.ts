@@ -1,12 +1,9 @@
 import type { EventFilter } from "./event_filter.ts";
+import { SearchWindows } from "./search/search_windows.ts";
+import type { SubjectCatalog } from "./search/subject_catalog.ts";
+import { Turns } from "./turns.ts";
 import type { EventStore } from "./store.ts";
 import type { EventRow } from "./tables.ts";
-
-/** Sequences looked through by one statement: grows while that is quick, shrinks when it holds the loop too long. */
-const firstWindow = 2000;
-const largestWindow = 1_000_000;
-const quickMs = 2;
-const slowMs = 8;
 
 export interface ScanOptions {
   readonly filter: EventFilter;
@@ -19,6 +16,8 @@ export interface ScanOptions {
   readonly budgetMs?: number;
   /** Ends the search early, as if it were complete: nobody waits for it any more. */
   readonly signal?: AbortSignal;
+  /** Finds what is rare without a look at all the rest; changes nothing about what is found. */
+  readonly subjects?: SubjectCatalog | undefined;
 }
 
 /** What was found, and how far the search got. */
@@ -30,41 +29,58 @@ export interface ScanResult {
   readonly complete: boolean;
 }
 
-/** Finds matching events however rare they are, in pages of sequences, so that no statement holds the loop for long. */
+/** What is still to be looked at, both inclusive. */
+interface Rest {
+  from: number;
+  to: number;
+}
+
+/** Finds matching events however rare they are, in parts, so that no statement holds the loop for long. */
 export async function scanEvents(store: EventStore, options: ScanOptions): Promise<ScanResult> {
-  const { order, limit, budgetMs = Infinity } = options;
+  const { filter, order, limit, budgetMs = Infinity, signal } = options;
   const to = options.to ?? await store.headSeq();
-  const from = await firstStoredSince(store, options.filter.since, { from: options.from, to });
+  const from = await firstStoredSince(store, filter.since, { from: options.from, to });
+  const rest: Rest = { from, to };
+  const turns = new Turns();
+  const windows = new SearchWindows({ filter, order, subjects: options.subjects, turns });
   const rows: EventRow[] = [];
   const started = performance.now();
-  let window = firstWindow;
-  let low = from;
-  let high = to;
-  while (low <= high && !options.signal?.aborted) {
-    const range = order === "asc"
-      ? { from: low, to: Math.min(low + window - 1, high) }
-      : { from: Math.max(high - window + 1, low), to: high };
+  while (rest.from <= rest.to && !signal?.aborted) {
+    const range = await windows.next(rest, limit - rows.length);
     const before = performance.now();
-    const page = await store.page(range, { filter: options.filter, order, limit: limit - rows.length });
+    const page = await store.page(range, { filter, order, limit: limit - rows.length }).catch((error) => {
+      // What was found before a damaged event is not lost with it: the next scan begins there.
+      if (rows.length === 0) throw error;
+    });
+    if (!page) {
+      return { rows, scannedTo: order === "asc" ? rest.from - 1 : rest.to + 1, complete: false };
+    }
     rows.push(...page.rows);
-    const tookMs = performance.now() - before;
     if (!page.complete) {
       const scannedTo = rows.at(-1)!.seq;
-      return { rows, scannedTo, complete: scannedTo === (order === "asc" ? high : low) };
+      return { rows, scannedTo, complete: scannedTo === (order === "asc" ? rest.to : rest.from) };
     }
-    if (order === "asc") low = range.to + 1;
-    else high = range.from - 1;
-    if (tookMs < quickMs) window = Math.min(window * 2, largestWindow);
-    else if (tookMs > slowMs) window = Math.max(window >> 1, firstWindow);
-    if (performance.now() - started > budgetMs && low <= high) {
-      return { rows, scannedTo: order === "asc" ? range.to : range.from, complete: false };
+    windows.learn(range, { found: page.rows.length, tookMs: performance.now() - before });
+    if (order === "asc") rest.from = range.to + 1;
+    else rest.to = range.from - 1;
+    if (page.rows.length === 0) await skipGap(store, rest, order);
+    if (performance.now() - started > budgetMs && rest.from <= rest.to) {
+      return { rows, scannedTo: order === "asc" ? rest.from - 1 : rest.to + 1, complete: false };
     }
+    await turns.next();
   }
   return { rows, scannedTo: order === "asc" ? to : from, complete: true };
 }
 
+/** Retention may have removed millions of events, through which it would go window by window. */
+async function skipGap(store: EventStore, rest: Rest, order: "asc" | "desc"): Promise<void> {
+  if (rest.from > rest.to) return;
+  if (order === "asc") rest.from = (await store.storedAt(rest.from))?.seq ?? rest.to + 1;
+  else rest.to = (await store.storedAt(rest.to, "desc"))?.seq ?? rest.from - 1;
+}
+
 /** The lowest sequence in the range that can hold events since a time: when each was stored rises with its sequence. */
-async function firstStoredSince(
+export async function firstStoredSince(
   store: EventStore,
   since: string | undefined,
   { from, to }: { from: number; to: number },

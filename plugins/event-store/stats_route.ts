@@ -3,7 +3,8 @@ import type { HttpEnv } from "../../core/http/env.ts";
 import { requireUnlimited } from "../../core/http/principal.ts";
 import type { Storage } from "../../core/storage/storage.ts";
 import type { LiveStreams } from "./live_streams.ts";
-import type { Relay } from "./relay.ts";
+import type { Relay } from "./relay/relay.ts";
+import type { RuleState } from "./retention/add_retention.ts";
 import type { EventStore } from "./store.ts";
 
 const statistics = z.object({
@@ -22,6 +23,15 @@ const statistics = z.object({
     problem: z.string().nullable(),
   }),
   stream_clients: z.int(),
+  retention: z.array(z.object({
+    subject: z.string(),
+    events: z.int().describe("Under this rule, as of last_run"),
+    bytes: z.int().describe("Of their payloads"),
+    oldest: z.string().nullable().describe("When the oldest of them was stored"),
+    removed_events: z.int().describe("Since the rule is there"),
+    removed_bytes: z.int(),
+    last_run: z.string().nullable(),
+  })),
 }).openapi("EventStatistics");
 
 const statsRoute = createRoute({
@@ -36,6 +46,7 @@ const statsRoute = createRoute({
 });
 
 interface StatsParts {
+  readonly retention: { states(): Promise<readonly RuleState[]> };
   readonly store: EventStore;
   readonly storage: Storage;
   readonly relay: Relay;
@@ -45,7 +56,7 @@ interface StatsParts {
 
 /** `GET /api/events/stats`. */
 export function addStatsRoute(http: OpenAPIHono<HttpEnv>, parts: StatsParts): void {
-  const { store, storage, relay, streams, nodeId } = parts;
+  const { store, storage, relay, streams, retention, nodeId } = parts;
   http.openapi(statsRoute, async (c) => {
     requireUnlimited(c.env.principal);
     const { events, firstSeq, lastSeq, lastTime } = await store.extent();
@@ -63,6 +74,7 @@ export function addStatsRoute(http: OpenAPIHono<HttpEnv>, parts: StatsParts): vo
         problem: relay.problem ?? null,
       },
       stream_clients: streams.count,
+      retention: [...await retention.states()],
     }, 200);
   });
 }

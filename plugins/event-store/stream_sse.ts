@@ -5,13 +5,20 @@ import type { EventRow } from "./tables.ts";
 
 const encoder = new TextEncoder();
 
+export interface SseOptions {
+  readonly keepaliveMs: number;
+  readonly correlationId: string;
+  /** What to say when the events have come to an end by themselves. */
+  readonly endFrame?: () => Promise<string>;
+}
+
 /**
  * A stream as server-sent events: `id:` is the sequence, `data:` the event. The client's own pace decides how fast it
  * is read; a comment keeps an idle connection alive; a failure is a last `event: error` with a problem as data.
  */
 export function sseResponse(
   stream: OpenStream,
-  { keepaliveMs, correlationId }: { keepaliveMs: number; correlationId: string },
+  { keepaliveMs, correlationId, endFrame }: SseOptions,
 ): Response {
   let pending: Promise<IteratorResult<readonly EventRow[], void>> | undefined;
   let ended = false;
@@ -36,6 +43,9 @@ export function sseResponse(
         if (ended) return;
         if (next === "silence") return controller.enqueue(encoder.encode(": keepalive\n\n"));
         pending = undefined;
+        if (next.done && endFrame && !stream.signal.aborted) {
+          controller.enqueue(encoder.encode(await endFrame()));
+        }
         if (next.done) end(controller);
         else controller.enqueue(encoder.encode(frames(next.value)));
       } catch (error) {

@@ -5,6 +5,8 @@ export interface EventStoreTables {
   event_store_gap: GapRow;
   event_store_relay: RelayRow;
   event_store_parked: ParkedRow;
+  event_store_retention: RetentionRow;
+  event_store_retention_rule: RetentionRuleRow;
 }
 
 /** How an event came into this log: published by this node, or taken over from another log. Only the first is relayed. */
@@ -79,6 +81,28 @@ interface ParkedRow {
   readonly node_id: string;
   readonly error: string;
   readonly time: string;
+}
+
+/** Which of the agents on this database removes events; one row. */
+export interface RetentionRow {
+  readonly id: number;
+  /** Id of the node; "" before the first. */
+  readonly holder: string;
+  readonly held_until_ms: number;
+  /** Rises with every removal: who counted the log before has to count it anew. */
+  readonly generation: number;
+}
+
+/** What falls under one rule, as of `run_at`, and what it has removed so far. */
+export interface RetentionRuleRow {
+  readonly subject: string;
+  readonly events: number;
+  readonly bytes: number;
+  /** When the oldest event was stored. */
+  readonly oldest: string | null;
+  readonly removed_events: number;
+  readonly removed_bytes: number;
+  readonly run_at: string;
 }
 
 /** Columns of an event in the order of every insert. */

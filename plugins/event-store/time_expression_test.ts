@@ -17,6 +17,10 @@ Deno.test("times come as RFC 3339 or as a span back from now, and leave as UTC",
     ["-5m", undefined],
     ["", undefined],
     ["999999999999d", undefined],
+    ["999999d", undefined],
+    ["0000-01-01T00:00:00Z", "0000-01-01T00:00:00.000Z"],
+    ["0000-01-01T00:00:00+01:00", undefined],
+    ["9999-12-31T23:59:59-01:00", undefined],
   ];
   for (const [text, expected] of table) {
     expect([text, parseTimeExpression(text, now)]).toEqual([text, expected]);

@@ -39,12 +39,12 @@ const summaryRoute = createRoute({
 /** Adds `GET /metrics` and `GET /api/metrics/summary`. */
 export function addRoutes(http: OpenAPIHono<HttpEnv>, exposition: Exposition): void {
   http.openapi(scrapeRoute, async (context) => {
-    requireUnlimited(context.get("principal"));
+    requireUnlimited(context.env.principal);
     const { contentType, body } = await exposition.render(negotiateFormat(context.req.header("accept")));
     return context.body(body, 200, { "content-type": contentType, vary: "Accept" });
   });
   http.openapi(summaryRoute, async (context) => {
-    requireUnlimited(context.get("principal"));
+    requireUnlimited(context.env.principal);
     return context.json(summarize(await exposition.snapshot()), 200);
   });
 }

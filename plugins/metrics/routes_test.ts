@@ -14,7 +14,7 @@ function setup(): { metrics: Metrics; http: OpenAPIHono<HttpEnv> } {
 
 Deno.test("GET /metrics answers in the Prometheus text format", async () => {
   const { http } = setup();
-  const response = await http.request("/metrics");
+  const response = await http.request("/metrics", {}, {});
   expect(response.status).toBe(200);
   expect(response.headers.get("content-type")).toBe("text/plain; version=0.0.4; charset=utf-8");
   expect(response.headers.get("vary")).toBe("Accept");
@@ -24,7 +24,7 @@ Deno.test("GET /metrics answers in the Prometheus text format", async () => {
 Deno.test("GET /metrics answers in OpenMetrics where Accept asks for it", async () => {
   const { http } = setup();
   const accept = "application/openmetrics-text;version=1.0.0,text/plain;q=0.5";
-  const response = await http.request("/metrics", { headers: { accept } });
+  const response = await http.request("/metrics", { headers: { accept } }, {});
   const contentType = "application/openmetrics-text; version=1.0.0; charset=utf-8";
   expect(response.headers.get("content-type")).toBe(contentType);
   parseExposition(await response.text(), "openmetrics");
@@ -56,7 +56,7 @@ Deno.test("GET /api/metrics/summary groups, and says null where nothing is known
   gauge({ name: "commandcenter_bus_probe_seconds", help: "A", collect: () => undefined });
   histogram({ name: "commandcenter_http_request_duration_seconds", help: "A" }).observe(0.01);
   counter({ name: "commandcenter_events_appended_total", help: "A" }).inc(4);
-  const response = await http.request("/api/metrics/summary");
+  const response = await http.request("/api/metrics/summary", {}, {});
   expect(response.status).toBe(200);
   const summary = await response.json();
   expect(summary.host.network_receive_bytes_total).toBe(100);

@@ -1,5 +1,6 @@
 import { newId } from "../../core/clock.ts";
 import { openStorage } from "../../core/storage/open_storage.ts";
+import { storageSettings } from "../../core/storage/settings.ts";
 import { migrations } from "../../plugins/event-store/migrations.ts";
 import type { EventStoreTables } from "../../plugins/event-store/tables.ts";
 import { createDatabase } from "../../tests/support/postgres.ts";
@@ -27,7 +28,10 @@ export const appendPostgresRow: Row = {
     opened.use(own);
     opened.use(other);
     const kernel = opened.use(await startBenchKernel({ storageUrl: own.url, subscribed: false }));
-    const storage = await openStorage({ url: other.url, pool_size: 2 }, { dataDir: ".", warn: () => {} });
+    const storage = await openStorage(storageSettings.parse({ url: other.url, pool_size: 2 }), {
+      dataDir: ".",
+      warn: () => {},
+    });
     opened.defer(() => storage.close());
     await storage.migrate("event-store", migrations);
     const db = storage.tables<EventStoreTables>();

@@ -55,21 +55,27 @@ export interface RowOptions {
   /** Sequence behind which they go on. */
   readonly after: number;
   readonly nodeId: string;
+  /** Default: the same subject for all. */
+  readonly subjectOf?: (seq: number) => string;
   /** Hash of the event `after`; default: as if there were none. */
   readonly previous?: string;
 }
 
 /** Rows as the event-store would make them, with time-ordered ids, behind the sequence `after`. */
-export function makeRows(count: number, { after, nodeId, previous = firstLink }: RowOptions): EventRow[] {
+export function makeRows(count: number, options: RowOptions): EventRow[] {
+  const { after, nodeId, previous = firstLink } = options;
+  const subjectOf = options.subjectOf ?? (() => `hub.${nodeId}.bench.stored`);
   const payload = JSON.stringify(samplePayload);
   let hash = previous;
   return Array.from({ length: count }, (_, index) => {
     const nowMs = Date.now();
+    const seq = after + index + 1;
+    const subject = subjectOf(seq);
     const content: EventContent = {
-      seq: after + index + 1,
+      seq,
       id: newId(),
-      subject: `hub.${nodeId}.bench.stored`,
-      type: "bench.stored",
+      subject,
+      type: subject.split(".").slice(2).join("."),
       node_id: nodeId,
       service: "bench",
       user_name: null,

@@ -1,14 +1,19 @@
 import type { RowSummary, SideSummary, Spread } from "./summary.ts";
 
 /** A measured row as lines for people. */
-export function describeRow({ name, unit, goal, work, baseline, ratio, reached }: RowSummary): string[] {
+export function describeRow(summary: RowSummary): string[] {
+  const { name, unit, goal, work, baseline, ratio, growth, reached } = summary;
   const mark = reached === undefined ? "" : reached ? "  reached" : "  NOT REACHED";
   const aim = goal.kind === "ratio"
     ? `  (goal: ≥ ${goal.atLeast})`
     : goal.kind === "figure"
     ? `  (goal: < ${goal.below} ${unit})`
+    : goal.kind === "growth"
+    ? `, medians up to ${short(growth!)} × the baseline  (goal: < ${goal.below} ${unit}, ≤ ${goal.atMost} ×)`
     : "";
-  const result = unit === "ms" ? `${range(work.figure)} ms` : `${range(ratio)} of the baseline`;
+  const result = unit === "ms" || goal.kind === "figure"
+    ? `${range(work.figure)} ${unit}`
+    : `${range(ratio)} of the baseline`;
   return [
     `${name}: ${result}${aim}${mark}`,
     sideLine("work", work, unit),

@@ -18,6 +18,16 @@ export type Goal =
   | { readonly kind: "ratio"; readonly atLeast: number }
   /** The figure of the work itself, by the median of the rounds; less is better. */
   | { readonly kind: "figure"; readonly below: number }
+  /**
+   * Work divided by baseline for each of the named figures of `also`, by their medians, and the figure of the work
+   * itself; less is better in both.
+   */
+  | {
+    readonly kind: "growth";
+    readonly of: readonly string[];
+    readonly atMost: number;
+    readonly below: number;
+  }
   /** Only shown. */
   | { readonly kind: "none" };
 

@@ -1,4 +1,4 @@
-import type { Measurement, Row } from "./row.ts";
+import type { Goal, Measurement, Row } from "./row.ts";
 import type { Round } from "./run_rounds.ts";
 
 /** Median and extremes of some rounds. */
@@ -14,6 +14,8 @@ export interface RowSummary extends Pick<Row, "name" | "unit" | "goal"> {
   readonly baseline: SideSummary;
   /** Work divided by baseline, round by round. */
   readonly ratio: Spread;
+  /** Where the goal is about growth: the largest work divided by baseline among its figures. */
+  readonly growth?: number;
   /** Absent where there is no goal. */
   readonly reached?: boolean;
 }
@@ -30,18 +32,20 @@ export interface SideSummary {
 export function summarize(row: Row, rounds: readonly Round[]): RowSummary {
   const ratio = spread(rounds.map(({ work, baseline }) => work.figure / baseline.figure));
   const work = side(row.work, rounds.map((round) => round.work));
+  const baseline = side(row.baseline, rounds.map((round) => round.baseline));
   const { name, unit, goal } = row;
-  return {
-    name,
-    unit,
-    goal,
-    work,
-    baseline: side(row.baseline, rounds.map((round) => round.baseline)),
-    ratio,
-    ...(goal.kind === "none" ? {} : {
-      reached: goal.kind === "ratio" ? ratio.median >= goal.atLeast : work.figure.median < goal.below,
-    }),
-  };
+  return { name, unit, goal, work, baseline, ratio, ...verdict(goal, { work, baseline, ratio }) };
+}
+
+function verdict(
+  goal: Goal,
+  { work, baseline, ratio }: Pick<RowSummary, "work" | "baseline" | "ratio">,
+): Pick<RowSummary, "reached" | "growth"> {
+  if (goal.kind === "none") return {};
+  if (goal.kind === "ratio") return { reached: ratio.median >= goal.atLeast };
+  if (goal.kind === "figure") return { reached: work.figure.median < goal.below };
+  const growth = Math.max(...goal.of.map((each) => work.also[each]! / baseline.also[each]!));
+  return { growth, reached: growth <= goal.atMost && work.figure.median < goal.below };
 }
 
 function side(what: string, measurements: readonly Measurement[]): SideSummary {

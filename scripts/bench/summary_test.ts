@@ -32,6 +32,17 @@ Deno.test("a goal is reached or not by the median; without a goal nothing is sai
   expect(summarize(row({ kind: "none" }), rounds)).not.toHaveProperty("reached");
 });
 
+Deno.test("growth is judged by the figure that grew most, and by the figure itself", () => {
+  const goal = { kind: "growth", of: ["rare_ms", "dense_ms"], atMost: 2, below: 20 } as const;
+  const measured = (figure: number, [rare, dense]: [number, number]) => ({
+    work: { figure, also: { rare_ms: rare, dense_ms: dense } },
+    baseline: { figure: 1, also: { rare_ms: 2, dense_ms: 4 } },
+  });
+  expect(summarize(row(goal), [measured(19, [4, 4])])).toMatchObject({ growth: 2, reached: true });
+  expect(summarize(row(goal), [measured(19, [4.2, 4])])).toMatchObject({ growth: 2.1, reached: false });
+  expect(summarize(row(goal), [measured(20, [4, 4])])).toMatchObject({ growth: 2, reached: false });
+});
+
 Deno.test("quantiles are numbers that were seen", () => {
   expect(spread([3, 1, 2])).toEqual({ median: 2, min: 1, max: 3 });
   const hundred = Array.from({ length: 100 }, (_, index) => index + 1);

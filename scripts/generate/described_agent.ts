@@ -3,10 +3,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { z } from "zod";
 import { busSettings } from "../../core/bus/settings.ts";
+import { execSettings } from "../../core/exec/settings.ts";
 import { httpSettings } from "../../core/http/settings.ts";
 import { startKernel } from "../../core/kernel.ts";
 import { getLogger } from "../../core/log.ts";
 import type { MetricDescription } from "../../core/metrics.ts";
+import { jobSettings } from "../../core/jobs/job_settings.ts";
+import { fetchSettings } from "../../core/net/settings.ts";
 import { definePlugin, type Host, type Plugin } from "../../core/plugin.ts";
 import { storageSettings } from "../../core/storage/settings.ts";
 
@@ -44,6 +47,9 @@ export async function describeAgent(plugins: readonly Plugin[]): Promise<AgentDe
       http: httpSettings.parse({ port: 0 }),
       bus: busSettings.parse({}),
       storage: storageSettings.parse({}),
+      jobs: jobSettings.parse({}),
+      fetch: fetchSettings.parse({}),
+      exec: execSettings.parse({}),
       log: { level: "error", format: "json" },
       projects: [],
       plugins: [...plugins, observer].map((plugin) => ({ plugin, config: plugin.config.parse({}) })),

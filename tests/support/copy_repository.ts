@@ -2,13 +2,20 @@ import { dirname, join } from "node:path";
 
 const root = join(import.meta.dirname!, "../..");
 /** What a clone would not hold, or what is rebuilt by use. */
-const leftOut = new Set([".git", ".tools", "data", "node_modules"]);
+const leftOut = new Set([".git", ".tools", "data", "dist", "node_modules"]);
 
-/** A copy of the working tree in a folder of its own, as a new user's clone would be; `await using` removes it. */
-export async function copyRepository(): Promise<AsyncDisposable & { readonly path: string }> {
-  const path = await Deno.makeTempDir({ prefix: "commandcenter-" });
+/**
+ * A copy of the working tree in a folder of its own, as a new user's clone would be; `await using` removes it. `at` is
+ * where it lies in that folder.
+ */
+export async function copyRepository(
+  { at = "" }: { readonly at?: string } = {},
+): Promise<AsyncDisposable & { readonly path: string }> {
+  const folder = await Deno.makeTempDir({ prefix: "commandcenter-" });
+  const path = join(folder, at);
+  await Deno.mkdir(path, { recursive: true });
   await copyFolder(root, path);
-  return { path, [Symbol.asyncDispose]: () => Deno.remove(path, { recursive: true }) };
+  return { path, [Symbol.asyncDispose]: () => Deno.remove(folder, { recursive: true }) };
 }
 
 async function copyFolder(from: string, to: string): Promise<void> {

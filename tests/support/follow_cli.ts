@@ -1,4 +1,4 @@
-import { programArgs, repository } from "./run_cli.ts";
+import { program, programArgs, repository } from "./run_cli.ts";
 import { within } from "./wait_for.ts";
 
 /** A command that runs until it is told to end, with its two outputs apart. */
@@ -14,7 +14,7 @@ export interface FollowedCli extends AsyncDisposable {
 
 /** Starts `commandcenter ...args` beside the test; `await using` ends it. */
 export function followCli(args: readonly string[], env: Readonly<Record<string, string>> = {}): FollowedCli {
-  const child = new Deno.Command(Deno.execPath(), {
+  const child = new Deno.Command(program, {
     args: programArgs(args),
     cwd: repository,
     env: { ...env },

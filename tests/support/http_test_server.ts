@@ -5,6 +5,7 @@ import { HealthChecks } from "../../core/health.ts";
 import type { HttpObservation } from "../../core/http_metrics.ts";
 import type { Logger, LogProperties } from "../../core/log.ts";
 import { openStorage } from "../../core/storage/open_storage.ts";
+import { storageSettings } from "../../core/storage/settings.ts";
 import type { HttpEnv } from "../../core/http/env.ts";
 import { type HttpServer, openHttp } from "../../core/http/http_server.ts";
 import { httpSettings } from "../../core/http/settings.ts";
@@ -113,7 +114,7 @@ export class TestServer implements AsyncDisposable {
   }
 
   async #open({ settings, routes, clock = systemClock }: TestServerOptions): Promise<void> {
-    const storage = await openStorage({ url: "sqlite:", pool_size: 2 }, {
+    const storage = await openStorage(storageSettings.parse({ url: "sqlite:" }), {
       dataDir: this.dataDir,
       warn: () => {},
     });

@@ -11,6 +11,8 @@ export interface PostgresOptions {
   readonly programs?: string;
   /** Server settings, as in `{ fsync: "off" }`. */
   readonly settings?: Readonly<Record<string, string>>;
+  /** Where to make the folder of its cluster; default: where temporary files go. */
+  readonly parent?: string;
 }
 
 /** How a PostgreSQL server ends: `fast` rolls back and writes everything out, `immediate` is a crash with recovery. */
@@ -33,7 +35,10 @@ export interface PostgresServer extends AsyncDisposable {
 /** Makes a cluster, starts it as an unprivileged user and resolves once it takes connections. */
 export async function startPostgres(options: PostgresOptions = {}): Promise<PostgresServer> {
   const programs = options.programs ?? locate("postgres-programs");
-  const folder = await Deno.makeTempDir({ prefix: "commandcenter-postgres-" });
+  const folder = await Deno.makeTempDir({
+    prefix: "commandcenter-postgres-",
+    ...(options.parent === undefined ? {} : { dir: options.parent }),
+  });
   const server = new Server(folder, { ...options, programs });
   try {
     await server.create();

@@ -18,13 +18,16 @@ export async function relayedEvents(url: string, stream = "COMMANDCENTER_EVENTS"
     const events: RelayedEvent[] = [];
     if (state.messages === 0) return events;
     const consumer = await jetstream(connection).consumers.get(stream);
-    for await (const message of await consumer.consume()) {
-      events.push({
-        id: message.headers?.get("ce-id") ?? "",
-        seq: Number(message.headers?.get("ce-sequence")),
-        subject: message.subject,
-      });
-      if (message.seq === state.last_seq) break;
+    while (events.length < state.messages) {
+      // A server cuts the connection of whoever has more than 64 MB on its way.
+      const max_messages = Math.min(50, state.messages - events.length);
+      for await (const message of await consumer.fetch({ max_messages, expires: 5000 })) {
+        events.push({
+          id: message.headers?.get("ce-id") ?? "",
+          seq: Number(message.headers?.get("ce-sequence")),
+          subject: message.subject,
+        });
+      }
     }
     return events;
   } finally {

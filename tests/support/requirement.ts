@@ -1,5 +1,5 @@
 /** A part that comes from outside the project and that a machine may lack. */
-export type Requirement = "nats" | "postgres" | "postgres-programs";
+export type Requirement = "nats" | "postgres" | "postgres-programs" | "mount" | "docker" | "promtool";
 
 interface Wanted {
   /** What a reader calls it. */
@@ -13,6 +13,9 @@ export const requirements: Readonly<Record<Requirement, Wanted>> = {
   "nats": { title: "nats-server", variable: "NATS_SERVER" },
   "postgres": { title: "PostgreSQL server", variable: "DATABASE_URL" },
   "postgres-programs": { title: "PostgreSQL programs", variable: "POSTGRES_BIN" },
+  "docker": { title: "Docker", variable: "DOCKER_ENGINE" },
+  "mount": { title: "a disk to fill (mount)", variable: "MOUNT_PROGRAM" },
+  "promtool": { title: "promtool", variable: "PROMTOOL" },
 };
 
 /** Returns where a requirement is (a program's path, a URL, a folder), or throws with the reason why not. */

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { parse } from "yaml";
 import { freePort } from "./free_port.ts";
-import { programArgs, repository } from "./run_cli.ts";
+import { program, programArgs, repository } from "./run_cli.ts";
 import { type Child, spawnChild } from "./spawn_child.ts";
 import { waitFor } from "./wait_for.ts";
 
@@ -105,7 +105,7 @@ class RunningAgent implements Agent {
 
   async restart(): Promise<void> {
     if (this.#child !== undefined) await this.stop();
-    const child = spawnChild(Deno.execPath(), {
+    const child = spawnChild(program, {
       args: programArgs(["start", "--config", this.configFile, ...this.#options.args ?? []]),
       cwd: repository,
       env: { ...this.#options.env },

@@ -4,9 +4,20 @@ import { within } from "./wait_for.ts";
 /** The folder that holds deno.json. */
 export const repository: string = fileURLToPath(new URL("../../", import.meta.url));
 
-/** The arguments behind `deno` that run the program with the permissions it ships with. */
+/** The environment variable with the path of a packed program, which the tests then run instead of the sources. */
+export const programVariable = "COMMANDCENTER_PROGRAM";
+
+const packed = Deno.env.get(programVariable);
+
+/** Whether the tests run a packed program. */
+export const isPacked: boolean = packed !== undefined;
+
+/** What runs the program: the packed one itself, else Deno. */
+export const program: string = packed ?? Deno.execPath();
+
+/** The arguments behind `program` that run it with the permissions it ships with. */
 export function programArgs(args: readonly string[]): string[] {
-  return ["run", "-A", "core/main.ts", ...args];
+  return isPacked ? [...args] : ["run", "-A", "core/main.ts", ...args];
 }
 
 /** How the command line is to run. */
@@ -30,7 +41,7 @@ export async function runCli(
   args: readonly string[],
   { env = {}, stdin = "", timeoutMs = 30_000 }: CliOptions = {},
 ): Promise<CliResult> {
-  const process = new Deno.Command(Deno.execPath(), {
+  const process = new Deno.Command(program, {
     args: programArgs(args),
     cwd: repository,
     env: { ...env },

@@ -23,7 +23,7 @@ export interface Child {
 /** Starts a program without a shell and collects what it prints. */
 export function spawnChild(
   command: string,
-  options: Pick<Deno.CommandOptions, "args" | "cwd" | "env" | "uid" | "gid">,
+  options: Pick<Deno.CommandOptions, "args" | "cwd" | "env" | "clearEnv" | "uid" | "gid">,
 ): Child {
   const piped = { ...options, stdin: "null", stdout: "piped", stderr: "piped" } as const;
   const process = new Deno.Command(command, piped).spawn();

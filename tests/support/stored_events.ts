@@ -6,6 +6,7 @@ import type { Agent } from "./run_agent.ts";
 export interface StoredEvent {
   readonly id: string;
   readonly seq: number;
+  readonly origin: { readonly node_id: string };
   readonly payload: Readonly<Record<string, unknown>>;
 }
 

@@ -1,8 +1,12 @@
 import { join } from "node:path";
 import { busSettings } from "../../core/bus/settings.ts";
+import type { Clock } from "../../core/clock.ts";
+import { execSettings } from "../../core/exec/settings.ts";
 import { httpSettings } from "../../core/http/settings.ts";
 import { type Kernel, startKernel } from "../../core/kernel.ts";
 import { getLogger } from "../../core/log.ts";
+import { jobSettings } from "../../core/jobs/job_settings.ts";
+import { fetchSettings } from "../../core/net/settings.ts";
 import type { Plugin } from "../../core/plugin.ts";
 import { storageSettings } from "../../core/storage/settings.ts";
 
@@ -12,9 +16,15 @@ export interface TestKernelOptions {
   readonly settings?: Readonly<Record<string, unknown>>;
   readonly busUrl?: string;
   readonly storageUrl?: string;
+  /** The `jobs:` section, such as `{ lease: "1s" }`. */
+  readonly jobs?: Readonly<Record<string, unknown>>;
+  /** The `fetch:` section, such as `{ allow: ["127.0.0.1"] }`. */
+  readonly fetch?: Readonly<Record<string, unknown>>;
   readonly nodeId?: string;
   /** A folder to keep; by default a new one that goes with the kernel. */
   readonly dataDir?: string;
+  /** Default: that of the machine. */
+  readonly clock?: Clock;
 }
 
 /** A kernel inside the test's own process, with everything real: storage, bus, and HTTP on a free port. */
@@ -32,7 +42,11 @@ export async function startTestKernel(options: TestKernelOptions): Promise<TestK
   };
   let kernel: Kernel;
   try {
-    kernel = await startKernel({ configuration: configurationOf(options, dataDir), log: getLogger("test") });
+    kernel = await startKernel({
+      configuration: configurationOf(options, dataDir),
+      log: getLogger("test"),
+      ...(options.clock ? { clock: options.clock } : {}),
+    });
   } catch (error) {
     await removeDataDir();
     throw error;
@@ -60,6 +74,9 @@ function configurationOf(options: TestKernelOptions, dataDir: string) {
     http: httpSettings.parse({ port: 0 }),
     bus: busSettings.parse({ url: options.busUrl ?? "memory:" }),
     storage: storageSettings.parse({ url: options.storageUrl ?? "sqlite:" }),
+    jobs: jobSettings.parse(options.jobs ?? {}),
+    fetch: fetchSettings.parse(options.fetch ?? {}),
+    exec: execSettings.parse({}),
     log: { level: "info", format: "json" } as const,
     projects: [],
     plugins: options.plugins.map((plugin) => ({

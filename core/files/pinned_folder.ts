@@ -1,0 +1,31 @@
+import { constants } from "node:fs";
+import { type FileHandle, open, readlink } from "node:fs/promises";
+import { join } from "node:path";
+import process from "node:process";
+
+/** A folder that stays what it is while it is held, whatever happens to its name. */
+export interface PinnedFolder {
+  readonly handle: FileHandle;
+  /** Where it was found; for people, and where the system cannot pin. */
+  readonly realPath: string;
+  /** Leads to this folder and no other, on Linux also after it was renamed or replaced; valid for child processes, too. */
+  readonly path: string;
+  /** False where the system offers no such path (no /proc): then whoever opens something has to look again. */
+  readonly isPinned: boolean;
+}
+
+let canPin: Promise<boolean> | undefined;
+
+/** Opens a folder, which must not be a link, as `openat` would. Rejects with ENOTDIR or ELOOP for all else. */
+export async function pinFolder(at: string, realPath: string): Promise<PinnedFolder> {
+  const handle = await open(at, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
+  const pinned = `/proc/${process.pid}/fd/${handle.fd}`;
+  // The same answer for the whole life of the process: one that is not dumpable, say, may not look into its own.
+  const isPinned = await (canPin ??= readlink(pinned).then(() => true, () => false));
+  return { handle, realPath, path: isPinned ? pinned : realPath, isPinned };
+}
+
+/** The path of an entry of that folder. */
+export function inside(folder: PinnedFolder, name: string): string {
+  return join(folder.path, name);
+}
