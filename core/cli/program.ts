@@ -1,6 +1,8 @@
 import { Argument, Command as Parser, CommanderError, InvalidArgumentError, Option } from "commander";
 import { exitCode } from "./cli_error.ts";
 import { commandTree } from "./completion/command_tree.ts";
+import { describeConsumers } from "./describe_consumers.ts";
+import { describeJobs } from "./describe_jobs.ts";
 import type { Command, Invocation } from "./invocation.ts";
 import { reportFailure } from "./report_failure.ts";
 import { versionText } from "./show_version.ts";
@@ -34,6 +36,16 @@ Environment: COMMANDCENTER_CONFIG, COMMANDCENTER_URL, COMMANDCENTER_KEY, NO_COLO
 
 /** Turns a parsed call into a run of the command, which is loaded only now. */
 type Runner = <Options>(load: () => Promise<Command<Options>>) => (this: Parser) => Promise<void>;
+
+/** A command of the parser's library. */
+export type { Parser };
+
+/** What the groups of commands are made with. */
+export interface CommandParts {
+  readonly run: Runner;
+  /** Reads an option that is a whole number, 1 or more. */
+  readonly count: (text: string) => number;
+}
 
 function describeProgram(terminal: Terminal, finish: (status: number) => void): Parser {
   const run: Runner = (load) =>
@@ -92,17 +104,7 @@ function describeProgram(terminal: Terminal, finish: (status: number) => void): 
     .action(run(async () => (await import("./show_status.ts")).showStatus));
   program.command("version").description("show the version")
     .action(run(async () => (await import("./show_version.ts")).showVersion));
-  describeEvents(program.command("events").helpCommand(false).description("publish and read events"), run);
-  describeConsumers(
-    program.command("consumers").helpCommand(false).description(
-      "hand events to workers, each to one, until it is done with",
-    ),
-    run,
-  );
-  describeKeys(
-    program.command("keys").helpCommand(false).description("create, list and revoke API keys"),
-    run,
-  );
+  describeGroups(program, run);
   program.command("completion").description("print a completion script for a shell")
     .addArgument(new Argument("<shell>", "shell to complete in").choices(["bash", "zsh", "fish"]))
     .action(run(async () => {
@@ -110,6 +112,16 @@ function describeProgram(terminal: Terminal, finish: (status: number) => void): 
       return (invocation: Invocation) => printCompletion(invocation, commandTree(program));
     }));
   return program;
+}
+
+function describeGroups(program: Parser, run: Runner): void {
+  const group = (name: string, description: string) =>
+    program.command(name).helpCommand(false).description(description);
+  const parts: CommandParts = { run, count: wholeNumber(1) };
+  describeEvents(group("events", "publish and read events"), run);
+  describeConsumers(group("consumers", "hand events to workers, each to one, until it is done with"), parts);
+  describeJobs(group("jobs", "watch and steer background work"), parts);
+  describeKeys(group("keys", "create, list and revoke API keys"), run);
 }
 
 function describeEvents(events: Parser, run: Runner): void {
@@ -205,53 +217,6 @@ function describeReplays(events: Parser, run: Runner): void {
   events.command("cancel-replay").description("end a replay at once")
     .argument("<id>", "its id, as the list shows it")
     .action(run(async () => (await import("./cancel_replay.ts")).cancelReplay));
-}
-
-function describeConsumers(consumers: Parser, run: Runner): void {
-  const one = (name: string, description: string) =>
-    consumers.command(name).description(description).argument("<name>", "name of the consumer");
-  consumers.command("list").description("list the consumers and how far each came")
-    .action(run(async () => (await import("./list_consumers.ts")).listConsumers));
-  one("show", "show a consumer and how it stands")
-    .action(run(async () => (await import("./show_consumer.ts")).showConsumer));
-  one("create", "make a consumer, or change the one there is; what is left out gets its default")
-    .argument("<subject>", "subject; * stands for one token, > for the rest")
-    .option("--start <PLACE>", "first, new, seq:42 or time:2h (default: new); cannot be changed later")
-    .option("--type <TYPE>", "only events of this type or pattern")
-    .option("--project <SLUG>", "only events about this project")
-    .option("--origin <NODE>", "only what that node published")
-    .option("--ack-wait <TIME>", "how long a worker has an event to itself (default: 30s)")
-    .option(
-      "--max-deliveries <COUNT>",
-      "deliveries before it becomes a dead letter (default: 10)",
-      wholeNumber(1),
-    )
-    .option("--max-in-flight <COUNT>", "events that are out or come again (default: 1000)", wholeNumber(1))
-    .option("--description <TEXT>", "what it is for")
-    .action(run(async () => (await import("./create_consumer.ts")).createConsumer));
-  one("delete", "delete a consumer; the events stay in the log")
-    .option("--abandoned", "also one of a plugin, which is gone for good")
-    .action(run(async () => (await import("./delete_consumer.ts")).deleteConsumer));
-  one("pause", "hand out nothing until it is resumed")
-    .action(run(async () => (await import("./pause_consumer.ts")).pauseConsumer));
-  one("resume", "hand out events again")
-    .action(run(async () => (await import("./resume_consumer.ts")).resumeConsumer));
-  one("fetch", "print the next events as lines of JSON, each with the token for its answer")
-    .option("--limit <COUNT>", "events at the most, 1000 or less", wholeNumber(1), 100)
-    .option("--wait <TIME>", "how long to wait for the first one, 30s or less (default: 0s)")
-    .option("--ack", "acknowledge what was printed")
-    .option("--follow", "go on until Ctrl-C")
-    .action(run(async () => (await import("./fetch_consumer.ts")).fetchConsumer));
-  one("ack", "acknowledge events").argument("<token...>", "as fetch has printed it")
-    .action(run(async () => (await import("./ack_consumer.ts")).ackConsumer));
-  one("nak", "give events back, to be delivered again").argument("<token...>", "as fetch has printed it")
-    .option("--delay <TIME>", "until the next delivery at the soonest (default: 0s)")
-    .option("--error <TEXT>", "why; kept with the event")
-    .action(run(async () => (await import("./nak_consumer.ts")).nakConsumer));
-  one("dead-letters", "list what was given up, and why")
-    .action(run(async () => (await import("./list_consumer_dead_letters.ts")).listConsumerDeadLetters));
-  one("replay", "deliver dead letters anew").argument("[seq...]", "these only (default: all)")
-    .action(run(async () => (await import("./replay_consumer.ts")).replayConsumer));
 }
 
 const scopes = ["read", "write", "admin"];

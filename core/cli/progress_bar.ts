@@ -6,9 +6,12 @@ const barWidth = 30;
 
 /** What has been done so far. */
 export interface Progress {
-  readonly events: number;
+  /** How many things are done; without it the rest tells enough. */
+  readonly events?: number;
   /** 0 to 1; undefined where nobody knows how much there is. */
   readonly part: number | undefined;
+  /** What is being done. */
+  readonly note?: string;
 }
 
 /** Shows how far long work has come, where somebody watches; does nothing elsewhere. */
@@ -32,15 +35,20 @@ export class ProgressBar implements Disposable {
   }
 
   /** To be called as often as there is something new. */
-  update({ events, part }: Progress): void {
+  update({ events, part, note }: Progress): void {
     const { progress } = this.#terminal;
     const now = performance.now();
     if (!progress || now - this.#shownAt < redrawMs) return;
     this.#shownAt = now;
-    const perSecond = Math.round(events / Math.max((now - this.#startedAt) / 1000, 0.001));
-    const count = `${events.toLocaleString("en")} ${this.#counted}  ${perSecond.toLocaleString("en")}/s`;
-    const line = part === undefined ? `${this.#title}  ${count}` : `${this.#title}  ${bar(part)}  ${count}`;
+    const parts = [this.#title, part === undefined ? "" : bar(part), this.#count(events, now), note ?? ""];
+    const line = parts.filter((each) => each !== "").join("  ");
     progress.show(line.slice(0, progress.width - 1)); // the last column would break the line
+  }
+
+  #count(events: number | undefined, now: number): string {
+    if (events === undefined) return "";
+    const perSecond = Math.round(events / Math.max((now - this.#startedAt) / 1000, 0.001));
+    return `${events.toLocaleString("en")} ${this.#counted}  ${perSecond.toLocaleString("en")}/s`;
   }
 
   /** Takes the line away, for what is said next. */

@@ -114,10 +114,21 @@ Deno.test("secrets reach the child and neither a log line nor an error", async (
   const { stdout } = await here.exec("printf", ["%s", secret]);
   expect(stdout).toBe("hunter2");
   const error = await failure(
-    here.exec("sh", ["-c", 'echo "wrong: $1 $TOKEN" >&2; exit 1', "sh", secret], { env: { TOKEN: secret } }),
+    here.exec("sh", ["-c", 'echo "wrong: $1 $TOKEN http://me:hunter3@host" >&2; exit 1', "sh", secret], {
+      env: { TOKEN: secret },
+    }),
   );
-  expect(error.message).toBe('Cannot run "sh": it ended with status 1: wrong: [redacted] [redacted]');
-  expect(JSON.stringify([error, error.stderrTail, error.stack, here.logged])).not.toContain("hunter2");
+  expect(error.message).toBe(
+    'Cannot run "sh": it ended with status 1: wrong: [redacted] [redacted] http://me:[redacted]@host',
+  );
+  expect(JSON.stringify([error, error.stderrTail, error.stack])).not.toMatch(/hunter[23]/);
+  const quoting = here.exec("printf", ["%s", secret], {
+    onLine: ({ text }) => {
+      throw new Error(`Cannot read ${text}`);
+    },
+  });
+  await expect(quoting).rejects.toThrow("Cannot read hunter2"); // the caller's own words are its own affair
+  expect(here.logged.join()).not.toContain("hunter2");
   expect(here.logged.join()).toContain("[redacted]");
 });
 

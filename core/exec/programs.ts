@@ -1,4 +1,5 @@
 import type { Logger } from "../log.ts";
+import { redactText } from "../redact_text.ts";
 import { Secret } from "../secret.ts";
 import { childEnvironment } from "./child_environment.ts";
 import { revealArguments, shownArguments, withoutSecrets } from "./command_line.ts";
@@ -123,7 +124,11 @@ export class Programs {
       wholeOutput: options.wholeOutput ?? false,
       onLine: options.onLine,
     };
-    return new ProgramRun(call);
+    try {
+      return new ProgramRun(call);
+    } catch (cause) {
+      throw new ExecError("not_executable", { program, state: "the runtime refuses to start it", cause });
+    }
   }
 
   async #finish(run: ProgramRun, { start, log }: { start: Start; log: Logger }): Promise<ExecResult> {
@@ -150,7 +155,8 @@ function resultOf(end: ProgramEnd, { start, tookMs }: { start: Start; tookMs: nu
   const { program, argv, options } = start;
   const { exitCode, signal, stdout, stderr } = end;
   if (exitCode === null || !(options.exitCodes ?? [0]).includes(exitCode)) {
-    const tail = withoutSecrets(stderr.kept.text(), secretsOf(options, argv)).trim().slice(-tailCharacters);
+    const words = redactText(withoutSecrets(stderr.kept.text(), secretsOf(options, argv)));
+    const tail = words.trim().slice(-tailCharacters);
     const how = exitCode === null ? `it was ended by ${signal}` : `it ended with status ${exitCode}`;
     throw new ExecError("failed", {
       program,

@@ -1,5 +1,5 @@
 import { expect } from "expect";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
@@ -79,6 +79,22 @@ for (const [name, [program, argv, code]] of Object.entries(impossible)) {
   Deno.test(`nothing is started: ${name}`, async () => {
     await using here = programBench();
     expect((await failure(here.exec(program, argv as string[]))).code).toBe(code);
+  });
+}
+
+const unrunnable: Readonly<Record<string, string | Uint8Array>> = {
+  "a script whose interpreter is not there": "#!/no/such/interpreter\n",
+  "a program for another machine": new Uint8Array([0x7f, 0x45, 0x4c, 0x46, 2, 1, 1, 0, 9, 9, 9, 9]),
+};
+
+for (const [name, content] of Object.entries(unrunnable)) {
+  Deno.test(`a file that the system does not run: ${name}`, async () => {
+    const folder = await mkdtemp(join(tmpdir(), "commandcenter-exec-"));
+    const file = join(folder, "true");
+    await writeFile(file, content, { mode: 0o755 });
+    await using here = programBench({ programs: { true: file } });
+    expect((await failure(here.exec("true", [], { stdin: "x" }))).code).toMatch(/^(not_executable|failed)$/);
+    await rm(folder, { recursive: true });
   });
 }
 

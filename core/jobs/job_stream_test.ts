@@ -40,6 +40,7 @@ class Reader implements AsyncDisposable {
   static async open(kernel: JobKernel, path: string, headers: Record<string, string> = {}): Promise<Reader> {
     const reader = new Reader();
     const answer = await kernel.fetch(path, { headers, signal: reader.#cut.signal });
+    if (!answer.ok) throw new Error(await answer.text());
     expect(answer.headers.get("content-type")).toContain("text/event-stream");
     const parser = createParser({
       onEvent: ({ event, data }) =>
@@ -110,7 +111,8 @@ testJobs("a WebSocket shows the same, and closes when the job has ended", async 
   steps.finish("end");
   expect(await within(closed.promise, { what: "the close", timeoutMs: 5000 })).toBe(1000);
   expect(items.at(-1)).toMatchObject({ state: "completed", result: "end" });
-  expect((await kernel.fetch(`/api/jobs/${id}/stream`)).status).toBe(426);
+  const plain = await kernel.fetch(`/api/jobs/${id}/stream`);
+  expect(await plain.json()).toMatchObject({ status: 426 });
 });
 
 testJobs("the stream of all jobs shows each that changes, to a limited key only its own", async (place) => {

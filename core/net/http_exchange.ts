@@ -37,7 +37,7 @@ export async function exchange(wire: WireRequest, options: ExchangeOptions): Pro
   }
 }
 
-/** A kept connection that the other side had closed meanwhile. */
+/** A kept connection that the other side had closed meanwhile; only some runtimes replace it by themselves. */
 class StaleConnection extends Error {}
 
 function attempt(wire: WireRequest, options: ExchangeOptions & { agent: Agent }): Promise<IncomingMessage> {

@@ -35,9 +35,8 @@ export async function draftRequest(
   const destination = destinationOf(parseUrl(input instanceof Request ? input.url : String(input)));
   const origin = shownOrigin(destination.url);
   const { signal: _, ...rest } = init; // followed by the call itself
-  if (!isMethod(init.method ?? (input instanceof Request ? input.method : "GET"))) { // not every runtime sees to that
-    throw new FetchError("invalid_request", { origin, state: "this method is not for fetch" });
-  }
+  const unfit = methodFault(init.method ?? (input instanceof Request ? input.method : "GET"), init.body);
+  if (unfit) throw new FetchError("invalid_request", { origin, state: unfit });
   let request: Request;
   try {
     request = new Request(input instanceof Request ? input : destination.url, rest);
@@ -60,8 +59,11 @@ export function isRepeatable({ method, headers }: RequestDraft): boolean {
   return idempotentMethods.has(method) || headers.has("idempotency-key");
 }
 
-function isMethod(text: string): boolean {
-  return /^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/.test(text) && !/^(?:CONNECT|TRACE|TRACK)$/i.test(text);
+/** Every runtime sees to some of it, none to all. */
+function methodFault(method: string, body: BodyInit | null | undefined): string | undefined {
+  const isToken = /^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/.test(method);
+  if (!isToken || /^(?:CONNECT|TRACE|TRACK)$/i.test(method)) return "this method is not for fetch";
+  return body && /^(?:GET|HEAD)$/i.test(method) ? `a ${method} has no body` : undefined;
 }
 
 async function readWhole(

@@ -106,7 +106,9 @@ for (const [one, other] of combinations) {
       await using agent = await startAt(to);
       expect(agent.adminKey).toBe(key);
       const last = before[events]!.length;
-      expect(await ask(agent, "/api/events", { subject: "demo.next", payload: {} })).toMatchObject({ seq: last + 1 });
+      expect(await ask(agent, "/api/events", { subject: "demo.next", payload: {} })).toMatchObject({
+        seq: last + 1,
+      });
       const verified = await cliAt(to, "events", "verify", "--url", agent.url, "--key", key, "--json");
       expect(JSON.parse(verified.stdout)).toMatchObject({ ok: true, events: last + 1 });
       // One was acknowledged and one is still in the hands of the worker before: neither comes again now.

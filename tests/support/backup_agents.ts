@@ -50,5 +50,5 @@ export function startAt({ config, dataDir }: Place, extra: object = {}): Promise
 
 /** Runs the command line with the configuration of that place. */
 export function cliAt({ configFile }: Place, ...args: readonly string[]): Promise<CliResult> {
-  return runCli(["--config", configFile, ...args], { timeoutMs: 60_000 });
+  return runCli(["--config", configFile, ...args], { timeoutMs: 120_000 });
 }

@@ -1,0 +1,17 @@
+import { exitCode } from "./cli_error.ts";
+import { oneLine } from "./escape_controls.ts";
+import type { Invocation } from "./invocation.ts";
+import { jobState } from "./job_columns.ts";
+import { jobPath } from "./job_path.ts";
+import { openClient } from "./open_client.ts";
+import { printJson } from "./print_json.ts";
+
+/** `jobs retry ID`: has a job begin anew. */
+export async function retryJob(invocation: Invocation): Promise<number> {
+  const { terminal, options, operands: [id = ""] } = invocation;
+  const client = await openClient(invocation);
+  const job = await client.request("POST", jobPath(id, "retry"));
+  if (options.json) printJson(terminal, job);
+  else terminal.print(`The job ${oneLine(id)} begins anew; it is ${oneLine(jobState(job))}.`);
+  return exitCode.ok;
+}
