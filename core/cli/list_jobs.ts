@@ -4,7 +4,6 @@ import { jobColumns } from "./job_columns.ts";
 import { openClient } from "./open_client.ts";
 import { printJson } from "./print_json.ts";
 import { createTable } from "./table.ts";
-import { timeOption } from "./time_option.ts";
 
 export interface ListJobsOptions {
   readonly state?: string;
@@ -18,7 +17,7 @@ export interface ListJobsOptions {
 export async function listJobs(invocation: Invocation<ListJobsOptions>): Promise<number> {
   const { terminal, options } = invocation;
   const { state, name, project, since, limit } = options;
-  const query = { state, name, project, since: timeOption(since) };
+  const query = { state, name, project, since };
   const client = await openClient(invocation);
   const printRows = createTable(terminal, jobColumns);
   let found = 0;

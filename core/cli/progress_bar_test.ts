@@ -27,3 +27,10 @@ Deno.test("without a known size there is only the count; where nobody watches th
   quiet.update({ events: 3, part: 1 });
   expect([quiet.visible, pipe.shown, pipe.noted]).toEqual([false, [], []]);
 });
+
+Deno.test("a note tells what is being done, where there is nothing to count", () => {
+  const terminal = recordTerminal({ width: 70 });
+  using bar = new ProgressBar(terminal, "rag.index");
+  bar.update({ part: 0.25, note: "reading" });
+  expect(terminal.shown).toEqual([expect.stringMatching(/^rag\.index {2}\[#{8}-{22}\] 25% {2}reading$/)]);
+});

@@ -2,8 +2,10 @@ import { expect } from "expect";
 import { chmod, mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { getLogger } from "../log.ts";
 import { ExecError } from "./exec_error.ts";
 import { findProgram, isProgramName } from "./find_program.ts";
+import { Programs } from "./programs.ts";
 import { execSettings } from "./settings.ts";
 
 async function withFolder(run: (folder: string) => Promise<void>): Promise<void> {
@@ -73,6 +75,12 @@ Deno.test("names of programs hold no path and no option", () => {
   for (const name of ["", ".", "..", "a/b", "/bin/sh", "-rf", "a b", "a\0", "a\n", "é", "x".repeat(65)]) {
     expect(isProgramName(name)).toBe(false);
   }
+});
+
+Deno.test("a plugin that names a path is not lent anything", () => {
+  const programs = new Programs({ settings: execSettings.parse({}), env: {} });
+  const asker = { name: "test", signal: AbortSignal.abort(), log: getLogger("test") };
+  expect(() => programs.forPlugin({ ...asker, programs: ["git", "/bin/sh"] })).toThrow('names "/bin/sh"');
 });
 
 const faulty: Readonly<Record<string, unknown>> = {

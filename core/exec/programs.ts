@@ -5,7 +5,7 @@ import { childEnvironment } from "./child_environment.ts";
 import { revealArguments, shownArguments, withoutSecrets } from "./command_line.ts";
 import type { Exec, ExecOptions, ExecResult } from "./exec.ts";
 import { ExecError } from "./exec_error.ts";
-import { findProgram } from "./find_program.ts";
+import { findProgram, isProgramName } from "./find_program.ts";
 import { type ProgramEnd, ProgramRun } from "./program_run.ts";
 import type { ExecSettings } from "./settings.ts";
 import { TurnDesk } from "./turn_desk.ts";
@@ -52,8 +52,14 @@ export class Programs {
     this.#turns = new TurnDesk(settings);
   }
 
-  /** The `exec` of one plugin. */
+  /** The `exec` of one plugin. Throws where one of its programs has no name that could be looked up. */
   forPlugin(asker: Asker): PluginPrograms {
+    const wrong = asker.programs.find((name) => !isProgramName(name));
+    if (wrong !== undefined) {
+      throw new Error(
+        `Cannot start "${asker.name}": it names "${wrong}" as a program; a bare name is needed`,
+      );
+    }
     const runs = new Set<ProgramRun>();
     const open = new Set<Promise<unknown>>();
     return {

@@ -4,6 +4,7 @@ import { inputSchema } from "../config/json_schema.ts";
 import { Problem } from "../errors.ts";
 import type { HttpEnv } from "../http/env.ts";
 import { type Principal, seesProject } from "../http/principal.ts";
+import { parseDuration } from "../units.ts";
 import { jobDetail, jobDetailJson, jobItem, jobJson } from "./job_json.ts";
 import { jobNotFound, type JobQueue } from "./job_queue.ts";
 import type { JobFilter, JobPosition, JobReader } from "./job_reader.ts";
@@ -15,7 +16,6 @@ import type { Registrations } from "./registrations.ts";
 const tags = ["jobs"];
 const read = [{ key: ["read"] }];
 const write = [{ key: ["write"] }];
-const dayMs = 86_400_000;
 
 /** Part of the path of every route about one job. */
 export const jobParams = z.object({ id: z.string().min(1).max(128) });
@@ -23,7 +23,9 @@ export const jobParams = z.object({ id: z.string().min(1).max(128) });
 const filterQuery = z.strictObject({
   name: z.string().min(1).max(100).optional(),
   project: z.string().regex(/^[a-z0-9-]{1,50}$/).optional(),
-  since: z.iso.datetime({ offset: true }).optional(),
+  since: z.string().max(40).refine((text) => timeMs(text, 0) !== undefined, {
+    message: "expected RFC 3339 (2026-01-31T12:00:00Z) or 15m, 2h, 7d",
+  }).optional().openapi({ description: "RFC 3339, or a span back from now", example: "2h" }),
 });
 
 const detailAnswer = (description: string) => ({
@@ -169,7 +171,10 @@ export function addJobLists(
   const isRegistered = (name: string) => registrations.has(name);
   http.openapi(listRoute, async (c) => {
     const { limit, cursor, ...query } = c.req.valid("query");
-    const filter = { ...filterOf(query, c.env.principal), state: query.state };
+    const filter = {
+      ...filterOf(query, { principal: c.env.principal, nowMs: clock.now() }),
+      state: query.state,
+    };
     const after = cursor === undefined ? undefined : positionOf(cursor);
     const rows = await reader.list(filter, { limit: limit + 1, after });
     const items = rows.slice(0, limit).map((row) => jobJson(row, isRegistered));
@@ -186,8 +191,8 @@ export function addJobLists(
   http.openapi(statisticsRoute, async (c) => {
     const { since, ...query } = c.req.valid("query");
     const nowMs = clock.now();
-    const endedSinceMs = since === undefined ? nowMs - dayMs : Date.parse(since);
-    const filter = filterOf(query, c.env.principal);
+    const endedSinceMs = timeMs(since ?? "1d", nowMs)!;
+    const filter = filterOf(query, { principal: c.env.principal, nowMs });
     const figures = await jobStatistics(reader, { filter, endedSinceMs, nowMs });
     const { oldestDueMs } = figures;
     return c.json({
@@ -242,14 +247,23 @@ export async function visibleJob(
   throw jobNotFound(id);
 }
 
-function filterOf(query: z.output<typeof filterQuery>, principal: Principal | undefined): JobFilter {
+function filterOf(
+  query: z.output<typeof filterQuery>,
+  { principal, nowMs }: { principal: Principal | undefined; nowMs: number },
+): JobFilter {
   const { name, project, since } = query;
   return {
     name,
     project,
-    sinceMs: since === undefined ? undefined : Date.parse(since),
+    sinceMs: since === undefined ? undefined : timeMs(since, nowMs),
     projects: principal?.projects ?? undefined,
   };
+}
+
+function timeMs(text: string, nowMs: number): number | undefined {
+  const agoMs = parseDuration(text);
+  if (agoMs !== undefined) return nowMs - agoMs;
+  return z.iso.datetime({ offset: true }).safeParse(text).success ? Date.parse(text) : undefined;
 }
 
 function cursorOf({ created_ms, id }: JobPosition): string {

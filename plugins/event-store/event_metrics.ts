@@ -1,6 +1,6 @@
 import type { PluginMetrics } from "../../core/metrics.ts";
-import type { Landed } from "./draft.ts";
-import type { LiveStreams } from "./live_streams.ts";
+import type { Landed } from "./log/draft.ts";
+import type { LiveStreams } from "./stream/live_streams.ts";
 import type { Relay } from "./relay/relay.ts";
 import type { EventStore } from "./store.ts";
 

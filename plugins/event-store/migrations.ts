@@ -1,10 +1,10 @@
 import type { Migrations } from "../../core/plugin.ts";
-import { hashChain } from "./migration_002.ts";
-import { consumers } from "./migration_003.ts";
-import { retention } from "./migration_004.ts";
-import { replayTable } from "./migration_005.ts";
-import { collectTables } from "./migration_006.ts";
-import { projectIndex } from "./migration_007.ts";
+import { hashChain } from "./migrations/migration_002.ts";
+import { consumers } from "./migrations/migration_003.ts";
+import { retention } from "./migrations/migration_004.ts";
+import { replayTable } from "./migrations/migration_005.ts";
+import { collectTables } from "./migrations/migration_006.ts";
+import { projectIndex } from "./migrations/migration_007.ts";
 
 /** Append-only: what was released is never edited. */
 export const migrations: Migrations = {

@@ -6,25 +6,25 @@ import { addConsumers } from "./consumers/add_consumers.ts";
 import { addIntegrity } from "./integrity/add_integrity.ts";
 import { inspectBackup } from "./integrity/inspect_backup.ts";
 import { LogCondition } from "./integrity/log_condition.ts";
-import { EventLog } from "./event_log.ts";
-import { EventTail } from "./event_tail.ts";
-import { GroupCommit } from "./group_commit.ts";
-import { LiveStreams } from "./live_streams.ts";
+import { EventLog } from "./log/event_log.ts";
+import { EventTail } from "./log/event_tail.ts";
+import { GroupCommit } from "./log/group_commit.ts";
+import { LiveStreams } from "./stream/live_streams.ts";
 import { declareEventMetrics } from "./event_metrics.ts";
 import { migrations } from "./migrations.ts";
 import { addBatchRoute } from "./intake/batch_route.ts";
 import { addImportRoute } from "./intake/import_route.ts";
 import { addPublishRoute } from "./intake/publish_route.ts";
-import { addGetRoute, addListRoute } from "./read_routes.ts";
+import { addGetRoute, addListRoute } from "./read/read_routes.ts";
 import { Relay } from "./relay/relay.ts";
 import { addReplays } from "./replay/add_replays.ts";
 import { addRetention } from "./retention/add_retention.ts";
 import { anchorKeyFile } from "./retention/anchor_key.ts";
-import { addStatsRoute } from "./stats_route.ts";
+import { addStatsRoute } from "./read/stats_route.ts";
 import { EventIndex } from "./search/event_index.ts";
 import { SubjectCatalog } from "./search/subject_catalog.ts";
 import { EventStore } from "./store.ts";
-import { addStreamRoutes } from "./stream_routes.ts";
+import { addStreamRoutes } from "./stream/stream_routes.ts";
 
 /** Every change is a durable event: stored, found, streamed, and put on the bus. */
 export default definePlugin({

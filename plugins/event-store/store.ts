@@ -2,10 +2,10 @@ import { CompiledQuery, type Kysely, type Selectable, sql, type Transaction } fr
 import { setImmediate } from "node:timers";
 import type { Problem } from "../../core/errors.ts";
 import type { Storage } from "../../core/storage/storage.ts";
-import { allLanded, type BatchPlan, identityOf, partsOf, planBatch } from "./append_batch.ts";
-import { DamagedEvent, isAskedFor, isIntact } from "./damage.ts";
-import type { Draft, Landed } from "./draft.ts";
-import { whereEvent, whereSequence } from "./event_filter.ts";
+import { allLanded, type BatchPlan, identityOf, partsOf, planBatch } from "./log/append_batch.ts";
+import { DamagedEvent, isAskedFor, isIntact } from "./log/damage.ts";
+import type { Draft, Landed } from "./log/draft.ts";
+import { whereEvent, whereSequence } from "./search/event_filter.ts";
 import type { LogCondition } from "./integrity/log_condition.ts";
 import {
   type EventPage,
@@ -13,7 +13,7 @@ import {
   readPage,
   type RowsRead,
   type SequenceRange,
-} from "./read_page.ts";
+} from "./log/read_page.ts";
 import { eventColumns, type EventRow, type EventStoreTables } from "./tables.ts";
 
 /** Rows of one insert statement on SQLite; larger batches take several. */

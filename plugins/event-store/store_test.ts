@@ -4,9 +4,9 @@ import { compilePattern } from "../../core/bus/subject.ts";
 import type { Storage } from "../../core/storage/storage.ts";
 import { eventDraft as draft } from "../../tests/support/event_draft.ts";
 import { testOnEveryStorage } from "../../tests/support/every_storage.ts";
-import { compileFilter } from "./event_feed.ts";
+import { compileFilter } from "./stream/event_feed.ts";
 import { migrations } from "./migrations.ts";
-import { scanEvents } from "./scan_events.ts";
+import { scanEvents } from "./search/scan_events.ts";
 import { EventStore } from "./store.ts";
 import type { EventStoreTables } from "./tables.ts";
 

@@ -2,7 +2,7 @@ import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { newId } from "../../core/clock.ts";
 import { openSqlite } from "../../core/storage/sqlite.ts";
 import { migrations } from "../../plugins/event-store/migrations.ts";
-import { firstLink, sealAfter } from "../../plugins/event-store/event_hash.ts";
+import { firstLink, sealAfter } from "../../plugins/event-store/log/event_hash.ts";
 import { eventColumns, type EventContent, type EventRow } from "../../plugins/event-store/tables.ts";
 
 /** What every event of the bench carries. */

@@ -6,7 +6,7 @@ import { ConsumerDesk } from "../../plugins/event-store/consumers/consumer_desk.
 import { ConsumerStore } from "../../plugins/event-store/consumers/consumer_store.ts";
 import { DeliveryStore } from "../../plugins/event-store/consumers/delivery_store.ts";
 import { PluginConsumers } from "../../plugins/event-store/consumers/plugin_consumers.ts";
-import { EventTail } from "../../plugins/event-store/event_tail.ts";
+import { EventTail } from "../../plugins/event-store/log/event_tail.ts";
 import { migrations } from "../../plugins/event-store/migrations.ts";
 import { EventStore } from "../../plugins/event-store/store.ts";
 import { eventDraft } from "../support/event_draft.ts";

@@ -1,4 +1,4 @@
-import type { Draft } from "../../plugins/event-store/draft.ts";
+import type { Draft } from "../../plugins/event-store/log/draft.ts";
 
 /** An event ready for the store, with everything but its subject made up; `changes` go into its envelope. */
 export function eventDraft(subject: string, changes: Partial<Draft["envelope"]> = {}): Draft {

@@ -1,5 +1,5 @@
 import { expect } from "expect";
-import { firstLink, linkAfter } from "../../plugins/event-store/event_hash.ts";
+import { firstLink, linkAfter } from "../../plugins/event-store/log/event_hash.ts";
 import { isSignedOff } from "../../plugins/event-store/retention/anchor.ts";
 import type { EventRow, GapRow } from "../../plugins/event-store/tables.ts";
 

@@ -1,4 +1,4 @@
-import type { Draft } from "../../plugins/event-store/draft.ts";
+import type { Draft } from "../../plugins/event-store/log/draft.ts";
 import { migrations } from "../../plugins/event-store/migrations.ts";
 import { EventStore } from "../../plugins/event-store/store.ts";
 import { withStorage } from "./every_storage.ts";

@@ -1,7 +1,7 @@
 import type { BusMessage } from "../../core/bus/bus.ts";
 import { z } from "zod";
 import { definePlugin, type Plugin } from "../../core/plugin.ts";
-import type { Draft } from "../../plugins/event-store/draft.ts";
+import type { Draft } from "../../plugins/event-store/log/draft.ts";
 import eventStore from "../../plugins/event-store/plugin.ts";
 import { createDatabase } from "./postgres.ts";
 import { seedLog } from "./seed_log.ts";

@@ -11,7 +11,7 @@ import { errorsOf } from "../../plugins/event-store/consumers/failed_delivery.ts
 import { DeliveryStore } from "../../plugins/event-store/consumers/delivery_store.ts";
 import { tokenOf } from "../../plugins/event-store/consumers/delivery_token.ts";
 import { PluginConsumers } from "../../plugins/event-store/consumers/plugin_consumers.ts";
-import { EventTail } from "../../plugins/event-store/event_tail.ts";
+import { EventTail } from "../../plugins/event-store/log/event_tail.ts";
 import { migrations } from "../../plugins/event-store/migrations.ts";
 import { EventStore } from "../../plugins/event-store/store.ts";
 import { eventDraft } from "./event_draft.ts";

@@ -1,5 +1,5 @@
 import { z } from "@hono/zod-openapi";
-import { eventItem } from "../event_json.ts";
+import { eventItem } from "../read/event_json.ts";
 import type { Chain, Link, LinkedEvent } from "./chain_search.ts";
 
 const chainNode = eventItem.omit({ payload: true }).partial().extend({

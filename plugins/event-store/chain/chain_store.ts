@@ -1,6 +1,6 @@
 import { type Kysely, sql } from "kysely";
 import type { Storage } from "../../../core/storage/storage.ts";
-import { intact } from "../damage.ts";
+import { intact } from "../log/damage.ts";
 import type { EventRow, EventStoreTables } from "../tables.ts";
 
 /** Nodes that are looked at for events with the same id. */

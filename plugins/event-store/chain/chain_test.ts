@@ -4,7 +4,7 @@ import { eventDraft } from "../../../tests/support/event_draft.ts";
 import { seedLog } from "../../../tests/support/seed_log.ts";
 import { startSeededKernel, testOnEveryLog } from "../../../tests/support/seeded_kernel.ts";
 import type { TestKernel } from "../../../tests/support/test_kernel.ts";
-import type { Draft } from "../draft.ts";
+import type { Draft } from "../log/draft.ts";
 
 interface Node {
   readonly node: number;

@@ -1,8 +1,8 @@
 import type { Health } from "../../../core/health.ts";
 import type { Host } from "../../../core/plugin.ts";
 import type { EventStoreConfig } from "../config.ts";
-import type { Landed } from "../draft.ts";
-import type { EventTail } from "../event_tail.ts";
+import type { Landed } from "../log/draft.ts";
+import type { EventTail } from "../log/event_tail.ts";
 import type { EventStore } from "../store.ts";
 import { addCollectRoutes } from "./collect_routes.ts";
 import { CollectStore } from "./collect_store.ts";

@@ -2,7 +2,7 @@ import { type Kysely, type Selectable, sql, type Transaction } from "kysely";
 import type { StreamPosition } from "../../../core/bus/bus.ts";
 import { Problem } from "../../../core/errors.ts";
 import type { Storage } from "../../../core/storage/storage.ts";
-import type { Draft, Landed } from "../draft.ts";
+import type { Draft, Landed } from "../log/draft.ts";
 import type { EventStore } from "../store.ts";
 import type { EventRow, EventStoreTables } from "../tables.ts";
 

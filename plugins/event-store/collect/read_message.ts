@@ -2,7 +2,7 @@ import type { BusMessage } from "../../../core/bus/bus.ts";
 import { isSubject } from "../../../core/bus/subject.ts";
 import { fromMessage } from "../../../core/cloudevents.ts";
 import type { Envelope } from "../../../core/events.ts";
-import type { Draft } from "../draft.ts";
+import type { Draft } from "../log/draft.ts";
 import { attributesOf } from "../relay/event_headers.ts";
 
 /** Longest id, correlation id, or name of a user. */

@@ -1,6 +1,6 @@
 import type { Host } from "../../../core/plugin.ts";
 import type { EventStoreConfig } from "../config.ts";
-import type { EventTail } from "../event_tail.ts";
+import type { EventTail } from "../log/event_tail.ts";
 import type { SubjectCatalog } from "../search/subject_catalog.ts";
 import type { EventStore } from "../store.ts";
 import { ConsumerBook } from "./consumer_book.ts";

@@ -1,8 +1,8 @@
 import { timestamp } from "../../../core/clock.ts";
 import { Problem } from "../../../core/errors.ts";
 import { type Principal, seesProject } from "../../../core/http/principal.ts";
-import { firstStoredSince } from "../scan_events.ts";
-import { parseTimeExpression } from "../time_expression.ts";
+import { firstStoredSince } from "../search/scan_events.ts";
+import { parseTimeExpression } from "../search/time_expression.ts";
 import { type ConsumerDesk, consumerNotFound } from "./consumer_desk.ts";
 import type { ConsumerSettings, ConsumerStart } from "./consumer_json.ts";
 import type { ConsumerRow } from "./consumer_tables.ts";

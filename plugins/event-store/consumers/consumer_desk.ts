@@ -1,8 +1,8 @@
 import type { Kysely } from "kysely";
 import { timestamp } from "../../../core/clock.ts";
 import { Problem } from "../../../core/errors.ts";
-import { compileFilter } from "../event_feed.ts";
-import type { EventTail } from "../event_tail.ts";
+import { compileFilter } from "../stream/event_feed.ts";
+import type { EventTail } from "../log/event_tail.ts";
 import type { EventRow } from "../tables.ts";
 import type { ConsumerRow, ConsumerTables } from "./consumer_tables.ts";
 import { filterOf } from "./consumer_view.ts";

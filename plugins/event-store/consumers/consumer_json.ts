@@ -1,7 +1,7 @@
 import { z } from "@hono/zod-openapi";
 import { isPattern } from "../../../core/bus/subject.ts";
 import { parseDuration } from "../../../core/units.ts";
-import { parseTimeExpression } from "../time_expression.ts";
+import { parseTimeExpression } from "../search/time_expression.ts";
 import type { ConsumerRow } from "./consumer_tables.ts";
 import { narrowingOf, projectsOf } from "./consumer_view.ts";
 import type { Load } from "./delivery_store.ts";

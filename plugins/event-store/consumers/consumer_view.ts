@@ -1,5 +1,5 @@
 import type { Arrival } from "../tables.ts";
-import type { EventFilter } from "../event_filter.ts";
+import type { EventFilter } from "../search/event_filter.ts";
 import type { ConsumerRow } from "./consumer_tables.ts";
 
 /** What a consumer leaves out of its subject. */

@@ -1,8 +1,8 @@
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import { Problem } from "../../../core/errors.ts";
 import type { HttpEnv } from "../../../core/http/env.ts";
-import { eventItem, eventJson } from "../event_json.ts";
-import { decodeCursor, encodeCursor } from "../list_cursor.ts";
+import { eventItem, eventJson } from "../read/event_json.ts";
+import { decodeCursor, encodeCursor } from "../search/list_cursor.ts";
 import type { ConsumerBook } from "./consumer_book.ts";
 import { consumerName } from "./consumer_routes.ts";
 import type { DeadLetter, DeadLetters } from "./dead_letters.ts";

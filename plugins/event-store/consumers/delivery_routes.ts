@@ -1,6 +1,6 @@
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import type { HttpEnv } from "../../../core/http/env.ts";
-import { eventItem, eventJson } from "../event_json.ts";
+import { eventItem, eventJson } from "../read/event_json.ts";
 import type { ConsumerBook } from "./consumer_book.ts";
 import type { Answered, ConsumerDesk } from "./consumer_desk.ts";
 import { durationText } from "./consumer_json.ts";

@@ -1,7 +1,7 @@
 import type { Kysely } from "kysely";
-import { DamagedEvent, intact } from "../damage.ts";
-import type { EventFilter } from "../event_filter.ts";
-import { scanEvents, type ScanResult } from "../scan_events.ts";
+import { DamagedEvent, intact } from "../log/damage.ts";
+import type { EventFilter } from "../search/event_filter.ts";
+import { scanEvents, type ScanResult } from "../search/scan_events.ts";
 import type { SubjectCatalog } from "../search/subject_catalog.ts";
 import type { EventStore } from "../store.ts";
 import type { EventRow, EventStoreTables } from "../tables.ts";

@@ -1,8 +1,8 @@
 import type { ConsumeOptions, Delivery, Subscription } from "../../../core/bus/bus.ts";
 import { deliveryPolicy } from "../../../core/bus/delivery.ts";
 import type { Logger } from "../../../core/log.ts";
-import { compileFilter } from "../event_feed.ts";
-import type { EventTail } from "../event_tail.ts";
+import { compileFilter } from "../stream/event_feed.ts";
+import type { EventTail } from "../log/event_tail.ts";
 import type { ConsumerDesk } from "./consumer_desk.ts";
 import { filterOf } from "./consumer_view.ts";
 import { PluginConsumer } from "./plugin_consumer.ts";

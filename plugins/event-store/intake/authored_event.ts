@@ -1,8 +1,8 @@
 import { newId } from "../../../core/clock.ts";
 import { Problem } from "../../../core/errors.ts";
 import { type Principal, seesProject } from "../../../core/http/principal.ts";
-import type { Draft } from "../draft.ts";
-import type { EventLog } from "../event_log.ts";
+import type { Draft } from "../log/draft.ts";
+import type { EventLog } from "../log/event_log.ts";
 
 /** An event as its author gave it, in whichever form it came. */
 export interface AuthoredEvent {

@@ -2,7 +2,7 @@ import type { Context } from "hono";
 import { Problem } from "../../../core/errors.ts";
 import type { HttpEnv } from "../../../core/http/env.ts";
 import { decodeJson } from "../../../core/http/json_text.ts";
-import type { Draft } from "../draft.ts";
+import type { Draft } from "../log/draft.ts";
 import { Turns } from "../turns.ts";
 
 /** Events of one batch. */

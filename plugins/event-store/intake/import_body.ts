@@ -2,9 +2,9 @@ import { z } from "@hono/zod-openapi";
 import { isSubject, maxSubjectLength } from "../../../core/bus/subject.ts";
 import { Problem } from "../../../core/errors.ts";
 import { invalidRequest } from "../../../core/http/problem.ts";
-import type { Draft } from "../draft.ts";
-import type { EventLog } from "../event_log.ts";
-import { maxIdLength } from "../filter_query.ts";
+import type { Draft } from "../log/draft.ts";
+import type { EventLog } from "../log/event_log.ts";
+import { maxIdLength } from "../search/filter_query.ts";
 import { eventTime, maxAttributesLength } from "./cloud_event_body.ts";
 import { jsonObject } from "./publish_body.ts";
 

@@ -1,7 +1,7 @@
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import type { HttpEnv } from "../../../core/http/env.ts";
 import { requireUnlimited } from "../../../core/http/principal.ts";
-import type { EventLog } from "../event_log.ts";
+import type { EventLog } from "../log/event_log.ts";
 import { draftBatch, maxBatchBytes, maxBatchEvents, readBatch } from "./batch_body.ts";
 import { answerOf, batchResponses, isLines, lineTypes } from "./batch_route.ts";
 import { draftImported, importBody } from "./import_body.ts";

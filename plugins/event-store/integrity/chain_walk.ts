@@ -1,4 +1,4 @@
-import { checksumOf, firstLink, linkAfter } from "../event_hash.ts";
+import { checksumOf, firstLink, linkAfter } from "../log/event_hash.ts";
 import { isSignedOff } from "../retention/anchor.ts";
 import type { EventRow, GapRow } from "../tables.ts";
 import { findingAt, type Findings, missing, unreadable } from "./finding.ts";

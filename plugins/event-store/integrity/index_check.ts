@@ -1,7 +1,7 @@
 import { type Kysely, sql } from "kysely";
 import { messageOf } from "../../../core/errors.ts";
 import type { Storage } from "../../../core/storage/storage.ts";
-import { isIntact } from "../damage.ts";
+import { isIntact } from "../log/damage.ts";
 import type { EventRow, EventStoreTables } from "../tables.ts";
 import { type Finding, findingAt } from "./finding.ts";
 import { unlessDamaged } from "./integrity_store.ts";

@@ -4,7 +4,7 @@ import { DatabaseSync } from "node:sqlite";
 import { eventDraft } from "../../../tests/support/event_draft.ts";
 import { withStorage } from "../../../tests/support/every_storage.ts";
 import { migrations } from "../migrations.ts";
-import { scanEvents } from "../scan_events.ts";
+import { scanEvents } from "../search/scan_events.ts";
 import { EventStore } from "../store.ts";
 import { verifyLog } from "./verify_log.ts";
 

@@ -1,5 +1,5 @@
 import type { BackupFindings, BackupRow, BackupRows } from "../../../core/backup/plugin_backup.ts";
-import { firstLink } from "../event_hash.ts";
+import { firstLink } from "../log/event_hash.ts";
 import type { EventRow, GapRow } from "../tables.ts";
 import { ChainWalk } from "./chain_walk.ts";
 import { findingAt, Findings } from "./finding.ts";

@@ -1,7 +1,7 @@
 import type { Storage } from "../../../core/storage/storage.ts";
 import { pause } from "../../../core/supervise.ts";
 import { WorkSize } from "../../../core/work_size.ts";
-import { firstLink } from "../event_hash.ts";
+import { firstLink } from "../log/event_hash.ts";
 import { ChainWalk, type Signer } from "./chain_walk.ts";
 import { type Finding, findingAt, Findings } from "./finding.ts";
 import { IndexCheck } from "./index_check.ts";

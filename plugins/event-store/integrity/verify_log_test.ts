@@ -4,7 +4,7 @@ import { generateKeyPairSync } from "node:crypto";
 import type { Storage } from "../../../core/storage/storage.ts";
 import { eventDraft } from "../../../tests/support/event_draft.ts";
 import { testOnEveryStorage } from "../../../tests/support/every_storage.ts";
-import { sealAfter } from "../event_hash.ts";
+import { sealAfter } from "../log/event_hash.ts";
 import { migrations } from "../migrations.ts";
 import { signGap } from "../retention/anchor.ts";
 import { EventStore } from "../store.ts";

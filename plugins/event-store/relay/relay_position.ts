@@ -1,7 +1,7 @@
 import type { Bus } from "../../../core/bus/bus.ts";
 import type { Clock } from "../../../core/clock.ts";
 import type { Logger } from "../../../core/log.ts";
-import { DamagedEvent } from "../damage.ts";
+import { DamagedEvent } from "../log/damage.ts";
 import { eventHeaders } from "./event_headers.ts";
 import type { EventStore, RelayPosition } from "../store.ts";
 import type { EventRow } from "../tables.ts";

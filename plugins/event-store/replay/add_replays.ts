@@ -1,6 +1,6 @@
 import type { Host } from "../../../core/plugin.ts";
 import type { EventStoreConfig } from "../config.ts";
-import type { LiveStreams } from "../live_streams.ts";
+import type { LiveStreams } from "../stream/live_streams.ts";
 import type { SubjectCatalog } from "../search/subject_catalog.ts";
 import type { EventStore } from "../store.ts";
 import { addReplayRoutes } from "./replay_routes.ts";

@@ -1,6 +1,6 @@
 import { setImmediate } from "node:timers/promises";
 import { pause } from "../../../core/supervise.ts";
-import { scanEvents } from "../scan_events.ts";
+import { scanEvents } from "../search/scan_events.ts";
 import type { SubjectCatalog } from "../search/subject_catalog.ts";
 import type { EventStore } from "../store.ts";
 import type { EventRow } from "../tables.ts";

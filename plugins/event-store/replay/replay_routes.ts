@@ -3,7 +3,7 @@ import { Problem } from "../../../core/errors.ts";
 import type { HttpEnv } from "../../../core/http/env.ts";
 import type { Principal } from "../../../core/http/principal.ts";
 import { durationMs } from "../../../core/units.ts";
-import { filterQuery, toFilter } from "../filter_query.ts";
+import { filterQuery, toFilter } from "../search/filter_query.ts";
 import { replayItem, replayJson } from "./replay_json.ts";
 import type { Replay } from "./replay_store.ts";
 import type { Replays } from "./replays.ts";

@@ -1,6 +1,6 @@
 import type { Kysely } from "kysely";
 import type { Storage } from "../../../core/storage/storage.ts";
-import type { EventFilter } from "../event_filter.ts";
+import type { EventFilter } from "../search/event_filter.ts";
 
 /** What a replay is doing, or how it ended. */
 export type ReplayState = "running" | "completed" | "cancelled" | "failed";

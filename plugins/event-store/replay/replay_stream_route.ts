@@ -1,9 +1,9 @@
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import type { HttpEnv } from "../../../core/http/env.ts";
-import type { LiveStreams } from "../live_streams.ts";
+import type { LiveStreams } from "../stream/live_streams.ts";
 import type { SubjectCatalog } from "../search/subject_catalog.ts";
 import type { EventStore } from "../store.ts";
-import { sseResponse } from "../stream_sse.ts";
+import { sseResponse } from "../stream/stream_sse.ts";
 import { replayFeed } from "./replay_feed.ts";
 import { replayJson } from "./replay_json.ts";
 import { knownReplay } from "./replay_routes.ts";

@@ -1,7 +1,7 @@
 import type { KeyObject } from "node:crypto";
 import type { Host } from "../../../core/plugin.ts";
 import type { EventStoreConfig } from "../config.ts";
-import type { EventTail } from "../event_tail.ts";
+import type { EventTail } from "../log/event_tail.ts";
 import type { LogCondition } from "../integrity/log_condition.ts";
 import { loadAnchorKey } from "./anchor_key.ts";
 import { Retention } from "./retention.ts";

@@ -4,7 +4,7 @@ import { type Clock, timestamp } from "../../../core/clock.ts";
 import type { Logger } from "../../../core/log.ts";
 import { pause } from "../../../core/supervise.ts";
 import type { Storage } from "../../../core/storage/storage.ts";
-import type { EventTail } from "../event_tail.ts";
+import type { EventTail } from "../log/event_tail.ts";
 import type { EventRow } from "../tables.ts";
 import { signGap } from "./anchor.ts";
 import { mergeGaps } from "./merge_gaps.ts";

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { isPattern } from "../../../core/bus/subject.ts";
 import { durationMs, sizeBytes } from "../../../core/units.ts";
-import { anywhere } from "../filter_query.ts";
+import { anywhere } from "../search/filter_query.ts";
 
 const maxRules = 100;
 

@@ -1,5 +1,5 @@
-import type { EventFilter } from "../event_filter.ts";
-import type { SequenceRange } from "../read_page.ts";
+import type { EventFilter } from "./event_filter.ts";
+import type { SequenceRange } from "../log/read_page.ts";
 import { mergeKeys } from "./merge_keys.ts";
 import type { ChosenKeys, SubjectCatalog } from "./subject_catalog.ts";
 import type { Turns } from "../turns.ts";

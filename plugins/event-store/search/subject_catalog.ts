@@ -1,7 +1,7 @@
 import { compilePattern, isSubject } from "../../../core/bus/subject.ts";
 import type { Logger } from "../../../core/log.ts";
-import type { EventFilter } from "../event_filter.ts";
-import type { EventTail } from "../event_tail.ts";
+import type { EventFilter } from "./event_filter.ts";
+import type { EventTail } from "../log/event_tail.ts";
 import type { EventIndex, IndexedColumn } from "./event_index.ts";
 import { Turns } from "../turns.ts";
 

@@ -4,7 +4,7 @@ import type { Storage } from "../../../core/storage/storage.ts";
 import { eventDraft as draft } from "../../../tests/support/event_draft.ts";
 import { testOnEveryStorage } from "../../../tests/support/every_storage.ts";
 import { waitFor } from "../../../tests/support/wait_for.ts";
-import { EventTail } from "../event_tail.ts";
+import { EventTail } from "../log/event_tail.ts";
 import { migrations } from "../migrations.ts";
 import { EventStore } from "../store.ts";
 import type { EventStoreTables } from "../tables.ts";
