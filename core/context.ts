@@ -13,7 +13,7 @@ export interface CallContext {
   readonly principal?: Principal | undefined;
 }
 
-const storage = new AsyncLocalStorage<CallContext>();
+const storage = new AsyncLocalStorage<CallContext | undefined>();
 
 /** The context of the call we are in, if any. */
 export function currentContext(): CallContext | undefined {
@@ -23,4 +23,9 @@ export function currentContext(): CallContext | undefined {
 /** Runs `work` inside `context`; everything it awaits sees the same context. */
 export function withContext<Result>(context: CallContext, work: () => Result): Result {
   return storage.run(context, work);
+}
+
+/** Runs `work` inside no context. */
+export function withoutContext<Result>(work: () => Result): Result {
+  return storage.run(undefined, work);
 }

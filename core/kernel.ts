@@ -1,11 +1,14 @@
 import process from "node:process";
 import type { Bus } from "./bus/bus.ts";
 import { openBus } from "./bus/open_bus.ts";
+import { ChangeQueue } from "./change_queue.ts";
 import { type Clock, systemClock, timestamp } from "./clock.ts";
 import type { Configuration } from "./config/load_config.ts";
+import type { ReloadPlan } from "./config/reload_plan.ts";
 import { Programs } from "./exec/programs.ts";
 import { HealthChecks } from "./health.ts";
 import { type HttpServer, openHttp } from "./http/http_server.ts";
+import { reloadRoutes } from "./http/reload_routes.ts";
 import { openJobs } from "./jobs/open_jobs.ts";
 import { JournalSlot } from "./journal_slot.ts";
 import { declareKernelMetrics } from "./kernel_metrics.ts";
@@ -14,10 +17,13 @@ import { Metrics } from "./metrics.ts";
 import { OutgoingRequests } from "./net/outgoing_requests.ts";
 import { identify } from "./node.ts";
 import { lockDataDir } from "./node_lock.ts";
-import type { Node, Plugin } from "./plugin.ts";
-import { PluginHost, type Shared } from "./plugin_host.ts";
+import type { Node } from "./plugin.ts";
+import type { Shared } from "./plugin_host.ts";
+import { PluginSet } from "./plugin_set.ts";
 import { Publisher } from "./publisher.ts";
 import { QueryDesk } from "./query_desk.ts";
+import { pluginEntries, Reload, type ReloadResult } from "./reload.ts";
+import { openSchedules } from "./schedules/open_schedules.ts";
 import { openStorage } from "./storage/open_storage.ts";
 import type { Storage } from "./storage/storage.ts";
 
@@ -25,6 +31,8 @@ export interface KernelOptions {
   readonly configuration: Configuration;
   readonly log: Logger;
   readonly clock?: Clock;
+  /** Reads the configuration anew, for a reload. Default: it never changes. */
+  readonly readConfiguration?: () => Promise<Configuration>;
 }
 
 /** A running agent. */
@@ -40,6 +48,10 @@ export interface Kernel {
   stopPlugin(name: string): Promise<void>;
   /** Starts one configured plugin that is stopped. */
   startPlugin(name: string): Promise<void>;
+  /** What a reload would do now. Rejects with ConfigurationError on a faulty file. */
+  plan(): Promise<ReloadPlan>;
+  /** Reads the configuration and changes what has changed in it; on a faulty file nothing: ConfigurationError. */
+  reload(): Promise<ReloadResult>;
 }
 
 /**
@@ -50,80 +62,47 @@ export async function startKernel(options: KernelOptions): Promise<Kernel> {
   await using opened = new AsyncDisposableStack();
   const { configuration, log } = options;
   const { shared, http } = await openShared(options, opened);
-  const running = new Map<string, PluginHost>();
-  opened.defer(() => stopHosts([...running.values()]));
-  const entries = new Map(configuration.plugins.map((entry) => [entry.plugin.name, entry]));
-  const configured = (name: string) => {
-    const entry = entries.get(name);
-    if (!entry) throw new Error(`Cannot start "${name}": it is not in the configuration`);
-    return entry;
+  const { node: { id: nodeId } } = shared;
+  const schedules = await openSchedules({ ...shared, nodeId, log: log.child("schedules") });
+  opened.defer(() => schedules.close());
+  const plugins = new PluginSet(pluginEntries(configuration), shared);
+  opened.defer(() => plugins.stopAll());
+  const changes = new ChangeQueue();
+  const reload = new Reload({
+    configuration,
+    readConfiguration: options.readConfiguration ?? (() => Promise.resolve(configuration)),
+    plugins,
+    publisher: shared.publisher,
+    log: log.child("reload"),
+  });
+  const reloadable = {
+    plan: () => changes.add(() => reload.plan()),
+    reload: () => changes.add(() => reload.apply()),
   };
-  const start = async (names: readonly string[]) => {
-    const hosts: PluginHost[] = [];
-    for (const name of names) {
-      const { plugin, config } = configured(name);
-      if (plugin.migrations) await shared.storage.migrate(name, plugin.migrations);
-      const host = new PluginHost(plugin as Plugin, { config, shared });
-      running.set(name, host); // before its start: what a failing start acquired is given back too
-      hosts.push(host);
-      await host.start();
-    }
-    for (const phase of ["listen", "work", "http"] as const) hosts.forEach((host) => host.openDoors(phase));
-  };
-  await start([...entries.keys()]);
+  http.mount({ name: "admin", prefixes: ["/api/admin"], app: reloadRoutes(reloadable) });
+  await plugins.startAll();
   await shared.jobs.start();
+  schedules.start();
+  opened.defer(() => schedules.stop());
   opened.defer(() => {
     http.stopping();
     shared.jobs.ending();
   });
   const { url } = await http.listen();
-  log.info("started", { url, node_id: shared.node.id, plugins: [...entries.keys()] });
+  log.info("started", { url, node_id: shared.node.id, plugins: [...plugins.running.keys()] });
 
   const resources = opened.move();
-  // One change at a time: a plugin that is being started must not outlive the database under it.
-  let change: Promise<unknown> = Promise.resolve();
-  const inTurn = (work: () => Promise<void>): Promise<void> => {
-    const turn = change.then(() => {
-      if (stopping) throw new Error("Cannot change the plugins: the agent is stopping");
-      return work();
-    });
-    change = turn.catch(() => {}); // whoever asked for it hears of it
-    return turn;
-  };
   let stopping: Promise<void> | undefined;
   return {
     node: shared.node,
     url,
     adminKeyFile: http.adminKeyFile,
-    stop: () => stopping ??= change.then(() => resources.disposeAsync()).then(() => log.info("stopped")),
-    stopPlugin: (name) =>
-      inTurn(async () => {
-        const host = running.get(name);
-        if (!host) throw new Error(`Cannot stop "${name}": it does not run`);
-        running.delete(name);
-        await stopHosts([host]);
-      }),
-    startPlugin: (name) =>
-      inTurn(async () => {
-        if (running.has(name)) throw new Error(`Cannot start "${name}": it runs already`);
-        try {
-          await start([name]);
-        } catch (error) {
-          const host = running.get(name);
-          running.delete(name);
-          if (host) await stopHosts([host]);
-          throw error;
-        }
-      }),
+    stop: () =>
+      stopping ??= changes.end().then(() => resources.disposeAsync()).then(() => log.info("stopped")),
+    stopPlugin: (name) => changes.add(() => plugins.stopOne(name)),
+    startPlugin: (name) => changes.add(() => plugins.startOne(name)),
+    ...reloadable,
   };
-}
-
-/** Doors closed, signal aborted, work drained, then releases in reverse; who keeps the events goes last. */
-async function stopHosts(hosts: readonly PluginHost[]): Promise<void> {
-  await Promise.all(hosts.map((host) => host.closeDoors()));
-  await Promise.all(hosts.map((host) => host.drain()));
-  const order = [...hosts].reverse().sort((a, b) => Number(a.keepsEvents) - Number(b.keepsEvents));
-  for (const host of order) await host.release();
 }
 
 /** Opens what all plugins share, and puts the way back of each on `opened`. */
@@ -190,7 +169,6 @@ async function openShared(
   opened.defer(() => jobs.close());
   const shared: Shared = {
     node,
-    projects: configuration.projects,
     log,
     clock,
     storage,

@@ -1,5 +1,6 @@
 import { constants } from "node:os";
 import process from "node:process";
+import { isatty } from "node:tty";
 import { inspect } from "node:util";
 import { Interruption } from "./cli/interruption.ts";
 import { runProgram } from "./cli/program.ts";
@@ -10,7 +11,8 @@ import { redactText } from "./redact_text.ts";
 const samePressMs = 200;
 
 const interruption = new AbortController();
-const terminal = processTerminal(interruption.signal);
+const terminal = processTerminal(interruption.signal, onHangup);
+const hasWindow = isatty(2);
 let failed = false;
 
 for (const name of ["SIGINT", "SIGTERM"] as const) {
@@ -31,6 +33,16 @@ for (const name of ["uncaughtException", "unhandledRejection"] as const) {
     if (!interruption.signal.aborted) interruption.abort(error);
     else terminal.note(redactText(`unexpected error while stopping: ${inspect(error)}`));
   });
+}
+
+/** Only who listens outlives SIGHUP. It also comes when the window closes that we were started in: that is an end. */
+function onHangup(listener: () => void): Disposable {
+  const heard = () => {
+    if (!hasWindow || isatty(2)) listener();
+    else interruption.abort(new Interruption("SIGHUP", constants.signals.SIGHUP));
+  };
+  process.on("SIGHUP", heard);
+  return { [Symbol.dispose]: () => void process.off("SIGHUP", heard) };
 }
 
 const status = await runProgram(process.argv.slice(2), terminal);

@@ -14,6 +14,7 @@ import type { Logger } from "./log.ts";
 import type { PluginMetrics } from "./metrics.ts";
 import type { GuardedFetch } from "./net/guarded_fetch.ts";
 import type { Query } from "./queries.ts";
+import type { ScheduleOptions } from "./schedule.ts";
 import type { Migrations, Storage } from "./storage/storage.ts";
 
 export type { PluginBackup } from "./backup/plugin_backup.ts";
@@ -96,6 +97,7 @@ export interface Host<Config = unknown, Tables = unknown> {
   readonly name: string;
   readonly node: Node;
   readonly config: Config;
+  /** Who has looked at them is restarted when a reload finds others. */
   readonly projects: readonly ProjectEntry[];
   readonly log: Logger;
   readonly storage: Storage;
@@ -137,8 +139,8 @@ export interface Host<Config = unknown, Tables = unknown> {
    * 422 for input that does not fit or holds a secret, 413 for too much of it, 503 where nothing can be stored now.
    */
   enqueue<Input, Given>(job: Job<Input, Given>, input: Given, options?: EnqueueOptions): Promise<Enqueued>;
-  /** Runs `work` on a cron pattern (UTC), never twice at once. */
-  schedule(cron: string, work: () => unknown): void;
+  /** Runs `work` on a cron pattern, by default in UTC, never twice at once: what becomes due meanwhile is skipped. */
+  schedule(cron: string, work: () => unknown, options?: ScheduleOptions): void;
   /** Runs a loop until the signal is aborted; restarted with backoff when it throws. */
   run(name: string, loop: (signal: AbortSignal) => Promise<void>): void;
   /** Joins `/health`; `required` makes its `down` a 503. */

@@ -7,6 +7,7 @@ import type { Programs } from "./exec/programs.ts";
 import type { HealthChecks } from "./health.ts";
 import type { HttpEnv } from "./http/env.ts";
 import type { Jobs } from "./jobs/open_jobs.ts";
+import type { Declaration } from "./jobs/registrations.ts";
 import type { JournalSlot } from "./journal_slot.ts";
 import type { Tickets } from "./http/tickets.ts";
 import type { Logger } from "./log.ts";
@@ -26,7 +27,6 @@ const drainMs = 2500;
 /** What the kernel shares among all plugins. */
 export interface Shared {
   readonly node: Node;
-  readonly projects: readonly ProjectEntry[];
   readonly log: Logger;
   readonly clock: Clock;
   readonly storage: Storage;
@@ -61,6 +61,8 @@ interface Door {
 export class PluginHost {
   readonly name: string;
   readonly host: Host;
+  /** What it is lent; to be replaced only as long as `readsProjects` is false. */
+  projects: readonly ProjectEntry[];
   readonly #shared: Shared;
   readonly #plugin: Plugin;
   readonly #abort = new AbortController();
@@ -73,9 +75,14 @@ export class PluginHost {
   readonly #loops = new Set<Promise<void>>();
   readonly #releases: (() => unknown)[] = [];
   #keepsEvents = false;
+  #readsProjects = false;
 
-  constructor(plugin: Plugin, { config, shared }: { config: unknown; shared: Shared }) {
+  constructor(
+    plugin: Plugin,
+    { config, projects, shared }: { config: unknown; projects: readonly ProjectEntry[]; shared: Shared },
+  ) {
     this.name = plugin.name;
+    this.projects = projects;
     this.#plugin = plugin;
     this.#shared = shared;
     this.#log = shared.log.child(plugin.name);
@@ -91,6 +98,11 @@ export class PluginHost {
   /** Whether this plugin is the store of record, which has to outlive the others. */
   get keepsEvents(): boolean {
     return this.#keepsEvents;
+  }
+
+  /** Whether it has looked at the projects, and may have built on them. */
+  get readsProjects(): boolean {
+    return this.#readsProjects;
   }
 
   /** Lets the plugin declare. After a rejection, `release` still takes back what it acquired. */
@@ -152,8 +164,13 @@ export class PluginHost {
     this.#log.error(`${what} failed`, { error });
   }
 
+  #lendProjects(): readonly ProjectEntry[] {
+    this.#readsProjects = true;
+    return this.projects;
+  }
+
   #createHost(config: unknown): Host {
-    const { node, projects, clock, storage, tickets, publisher, queries, health } = this.#shared;
+    const { node, clock, storage, tickets, publisher, queries, health } = this.#shared;
     const onStop = (release: () => unknown) => void this.#releases.push(release);
     const bus = scopedBus(this.#shared.bus, (open) => {
       if (this.#abort.signal.aborted) {
@@ -169,11 +186,14 @@ export class PluginHost {
       this.#open.push(tracked);
       return tracked;
     });
+    const lendProjects = () => this.#lendProjects();
     return {
       name: this.name,
       node,
       config,
-      projects,
+      get projects() {
+        return lendProjects();
+      },
       log: this.#log,
       storage,
       db: storage.tables(),
@@ -202,20 +222,17 @@ export class PluginHost {
         onStop(this.#shared.journal.keep(journal));
         this.#keepsEvents = true;
       },
-      job: (job, work, options) => {
-        const declared = this.#shared.jobs.declare({ job, work, plugin: this.name, log: this.#log, options });
-        onStop(() => declared.release());
-        this.#door("work", () => declared.open());
-      },
+      job: (job, work, options) =>
+        this.#declareJob({ job, work, plugin: this.name, log: this.#log, options }),
       enqueue: (job, input, options) => this.#shared.jobs.enqueue(job, input, options),
-      schedule: (cron, work) =>
+      schedule: (cron, work, options) => {
+        const onError = (error: unknown) => this.#failed(`schedule "${cron}"`, error);
+        const start = schedule(cron, { ...options, work, onError, clock });
         this.#door("work", () => {
-          const stop = schedule(cron, {
-            work,
-            onError: (error) => this.#failed(`schedule "${cron}"`, error),
-          });
+          const stop = start();
           return { stop: () => Promise.resolve(stop()) };
-        }),
+        });
+      },
       run: (name, loop) => this.#door("work", () => this.#startLoop(name, loop)),
       check: (name, probe, options) => onStop(health.add(name, probe, options)),
       onStop,
@@ -232,6 +249,12 @@ export class PluginHost {
     });
     this.#releases.push(close);
     return exec;
+  }
+
+  #declareJob<Input, Given>(declaration: Declaration<Input, Given>): void {
+    const declared = this.#shared.jobs.declare(declaration);
+    this.#releases.push(() => declared.release());
+    this.#door("work", () => declared.open());
   }
 
   #startLoop(name: string, loop: (signal: AbortSignal) => Promise<void>): Subscription {

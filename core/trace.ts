@@ -8,7 +8,7 @@ import {
   SpanStatusCode,
   trace,
 } from "@opentelemetry/api";
-import { type CallContext, currentContext, withContext } from "./context.ts";
+import { type CallContext, currentContext, withContext, withoutContext } from "./context.ts";
 import { messageOf } from "./errors.ts";
 
 export interface SpanOptions {
@@ -52,6 +52,11 @@ export async function inSpan<Result>(
   } finally {
     span.end();
   }
+}
+
+/** Runs `work` as the agent's own: whatever call and span we are in, neither is the cause of what begins here. */
+export function detached<Result>(work: () => Result): Result {
+  return context.with(ROOT_CONTEXT, () => withoutContext(work));
 }
 
 /** Whether anybody registered to collect spans; the API's own stand-in has nobody to pass them on to. */

@@ -7,6 +7,7 @@ import { batchPostgresRow, batchRow } from "./bench/batch_row.ts";
 import { binaryMemoryRow, binaryRow } from "./bench/binary_row.ts";
 import { collectRow } from "./bench/collect_row.ts";
 import { consumerRow } from "./bench/consumer_row.ts";
+import { enqueuePostgresRow, enqueueRow } from "./bench/enqueue_row.ts";
 import { healthRow } from "./bench/health_row.ts";
 import { machineClass } from "./bench/machine_class.ts";
 import { postRow } from "./bench/post_row.ts";
@@ -36,6 +37,8 @@ const allRows: readonly Row[] = [
   collectRow,
   binaryRow,
   binaryMemoryRow,
+  enqueueRow,
+  enqueuePostgresRow,
 ];
 const usage = `deno task bench [ROW ...] [--rounds N] [--json]
   ROW: ${allRows.map(({ name }) => name).join(", ")} (default: all)`;

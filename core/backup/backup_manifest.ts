@@ -2,6 +2,7 @@ import { z } from "zod";
 
 /** Version of the format; a program reads its own and earlier ones. */
 export const formatVersion = 1;
+/** Name of the part that says what the backup is. */
 export const manifestPath = "manifest.json";
 /** One line for each other part, as `sha256sum --check` reads it. */
 export const sumsPath = "SHA256SUMS";

@@ -1,6 +1,7 @@
 import { keyMigrations } from "../http/key_store.ts";
 import { jobMigrations } from "../jobs/job_tables.ts";
 import type { Plugin } from "../plugin.ts";
+import { scheduleMigrations } from "../schedules/schedule_tables.ts";
 import type { Migrations } from "../storage/storage.ts";
 import type { PluginBackup } from "./plugin_backup.ts";
 
@@ -15,6 +16,7 @@ export function dataOwners(plugins: readonly Plugin[]): DataOwner[] {
   return [
     { name: "core", migrations: keyMigrations, keyFiles: ["admin.key"] },
     { name: "jobs", migrations: jobMigrations },
+    { name: "schedules", migrations: scheduleMigrations },
     ...plugins.flatMap(({ name, migrations, backup }) => migrations ? [{ name, migrations, ...backup }] : []),
   ];
 }

@@ -94,7 +94,8 @@ export class Client {
       const signal = AbortSignal.any([this.#interrupted, opening.signal]);
       const response = await this.#send("GET", path, { query, signal, type: "text/event-stream" });
       if (response.body && response.headers.get("content-type")?.startsWith("text/event-stream")) {
-        return response.body;
+        // Once the answer has begun, nothing but the runtime's own request holds `signal`, and that may be collected.
+        return response.body.pipeThrough(new TransformStream(), { signal: this.#interrupted });
       }
       await response.body?.cancel();
       throw this.#foreign(response);

@@ -1,12 +1,12 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { type Client, isObject, type JsonObject } from "./client.ts";
-import { CliError, exitCode } from "./cli_error.ts";
 import { oneLine } from "./escape_controls.ts";
 import { eventLine } from "./event_columns.ts";
 import { readEventStream, StreamBroken } from "./event_stream.ts";
 import { openClient } from "./open_client.ts";
 import { Interruption } from "./interruption.ts";
 import type { Invocation } from "./invocation.ts";
+import { passingFault } from "./passing_fault.ts";
 import { printJson } from "./print_json.ts";
 
 export interface FollowOptions {
@@ -111,12 +111,4 @@ function parseObject(text: string): JsonObject | undefined {
   } catch {
     return undefined;
   }
-}
-
-/** What is wrong, where the same request may well succeed later: the agent is away, overloaded or starting. */
-function passingFault(error: unknown): string {
-  const passing = error instanceof CliError &&
-    (error.exitCode === exitCode.unreachable || error.status === 429 || (error.status ?? 0) >= 500);
-  if (!passing) throw error;
-  return error.message;
 }

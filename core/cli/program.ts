@@ -88,6 +88,10 @@ function describeProgram(terminal: Terminal, finish: (status: number) => void): 
     .action(run(async () => (await import("./start_agent.ts")).startAgent));
   program.command("check").description("check the configuration without starting anything")
     .action(run(async () => (await import("./check_config.ts")).checkConfig));
+  program.command("plan").description("show what a reload would change")
+    .action(run(async () => (await import("./show_plan.ts")).showPlan));
+  program.command("reload").description("have the agent read its configuration again and follow it")
+    .action(run(async () => (await import("./reload_agent.ts")).reloadAgent));
   program.command("backup").description(
     "write all that the agent of this host keeps to one file, while it runs",
   )

@@ -1,4 +1,4 @@
-import { exitCode } from "./cli_error.ts";
+import { CliError, exitCode } from "./cli_error.ts";
 import { consumerPath } from "./consumer_path.ts";
 import { oneLine } from "./escape_controls.ts";
 import type { Invocation } from "./invocation.ts";
@@ -9,7 +9,7 @@ import { printJson } from "./print_json.ts";
 export async function replayConsumer(invocation: Invocation): Promise<number> {
   const { terminal, options, operands: [name = "", given] } = invocation;
   // The parser hands over what may be repeated as a list.
-  const seqs = (Array.isArray(given) ? given : []).map(Number);
+  const seqs = (Array.isArray(given) ? given : []).map(sequence);
   const client = await openClient(invocation);
   let replayed = 0;
   for (;;) {
@@ -24,4 +24,12 @@ export async function replayConsumer(invocation: Invocation): Promise<number> {
     else terminal.print(`Replayed ${replayed}; ${oneLine(answer.remaining)} dead letters are left.`);
     return exitCode.ok;
   }
+}
+
+function sequence(text: string): number {
+  if (/^[1-9]\d{0,14}$/.test(text)) return Number(text);
+  throw new CliError(`Cannot replay "${oneLine(text)}": a sequence is a whole number, 1 or more`, {
+    exitCode: exitCode.usage,
+    hint: "`commandcenter consumers dead-letters NAME` shows them.",
+  });
 }

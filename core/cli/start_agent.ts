@@ -32,6 +32,8 @@ class AgentRun {
   readonly #terminal: Terminal;
   readonly #options: GlobalOptions;
   readonly #log = getLogger("main");
+  readonly #ready = Promise.withResolvers<{ kernel: Kernel; service: SystemdService }>();
+  #reloads = Promise.resolve();
   #started = false;
   #ended = false;
 
@@ -43,11 +45,13 @@ class AgentRun {
 
   /** Starts, waits to be told to stop, and stops. */
   async untilStopped(): Promise<number> {
+    using _hangups = this.#terminal.onHangup(() => this.#hungUp());
     try {
       const kernel = await this.#start();
       this.#started = true;
       using service = new SystemdService(this.#terminal.env, this.#log);
       service.ready(kernel.url);
+      this.#ready.resolve({ kernel, service });
       printGreeting(kernel, {
         terminal: this.#terminal,
         options: this.#options,
@@ -59,6 +63,24 @@ class AgentRun {
     } finally {
       this.#ended = true;
     }
+  }
+
+  /** One that comes while the agent is starting waits: the file may have changed since it was read. */
+  #hungUp(): void {
+    this.#reloads = this.#reloads.then(() => this.#reload());
+  }
+
+  async #reload(): Promise<void> {
+    const { kernel, service } = await this.#ready.promise;
+    if (this.#terminal.interrupted.aborted) return;
+    await service.reloading();
+    try {
+      await kernel.reload();
+    } catch (error) {
+      // A faulty file has been logged, fault by fault.
+      if (!(error instanceof ConfigurationError)) this.#log.error("could not reload", { error });
+    }
+    if (!this.#terminal.interrupted.aborted) await service.reloaded(kernel.url);
   }
 
   /** Resolves when stopping takes longer than anybody would wait. */
@@ -77,7 +99,11 @@ class AgentRun {
     const { startKernel } = await import("../kernel.ts");
     process.umask(0o077); // the database and all else that is made from here on is nobody else's to read
     try {
-      return await startKernel({ configuration: this.#configuration, log: getLogger() });
+      return await startKernel({
+        configuration: this.#configuration,
+        log: getLogger(),
+        readConfiguration: () => loadLocalConfiguration(this.#options, this.#terminal.env),
+      });
     } catch (error) {
       const fault = explained(error, this.#configuration);
       if (fault) throw fault;

@@ -32,6 +32,17 @@ export class SystemdService implements Disposable {
     this.#watchdog = setInterval(() => this.#beat(), this.#watchdogMs / 2);
   }
 
+  /** The agent follows its configuration anew; resolves when that has been told, so that what is told next comes after. */
+  reloading(): Promise<void> {
+    // Without MONOTONIC_USEC: it is for Type=notify-reload, and Deno knows only the time since its own start.
+    return new Promise((resolve) => this.#tell(["RELOADING=1", "STATUS=Reloading"], resolve));
+  }
+
+  /** It has, or goes on as before. */
+  reloaded(url: string): Promise<void> {
+    return new Promise((resolve) => this.#tell(["READY=1", `STATUS=Answers at ${url}`], resolve));
+  }
+
   /** The agent has begun to stop. */
   stopping(): void {
     this.#tell(["STOPPING=1", "STATUS=Stopping"]);
@@ -49,7 +60,7 @@ export class SystemdService implements Disposable {
   }
 
   #tell(message: readonly string[], told: () => void = () => {}): void {
-    if (this.#env === undefined) return;
+    if (this.#env === undefined) return told();
     execFile("systemd-notify", message, { env: this.#env, timeout: messageTimeoutMs }, (error) => {
       told();
       if (error) this.#log.warn("systemd could not be told", { state: message[0], error });

@@ -21,6 +21,8 @@ export interface Terminal {
   readonly width: number | undefined;
   /** Aborted with an `Interruption` by SIGINT and SIGTERM, with the error itself by an unexpected one. */
   readonly interrupted: AbortSignal;
+  /** Calls `listener` at each SIGHUP, which ends the process otherwise, until it is disposed of. */
+  onHangup(listener: () => void): Disposable;
   /** Writes a line to standard output. Throws an EPIPE error where nobody reads it any more. */
   print(line: string): void;
   /** Writes a line to standard error, where remarks do not disturb a script. */
@@ -36,7 +38,7 @@ export interface Terminal {
 }
 
 /** The terminal of this process. Colours only on a terminal, and not under `NO_COLOR` or `TERM=dumb`. */
-export function processTerminal(interrupted: AbortSignal): Terminal {
+export function processTerminal(interrupted: AbortSignal, onHangup: Terminal["onHangup"]): Terminal {
   const { env } = process;
   const onTerminal = isatty(1);
   const colours = onTerminal && !env.NO_COLOR && env.TERM !== "dumb";
@@ -44,6 +46,7 @@ export function processTerminal(interrupted: AbortSignal): Terminal {
     env,
     width: onTerminal ? process.stdout.columns || 80 : undefined,
     interrupted,
+    onHangup,
     print: (line) => writeAll(1, line + "\n"),
     note: (line) => remark(line + "\n"),
     progress: isatty(2) && env.TERM !== "dumb"

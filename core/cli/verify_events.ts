@@ -56,7 +56,7 @@ function print(result: JsonObject, terminal: Terminal): void {
   const [first, ...others] = findings;
   printFields(terminal, {
     verified: `${Number(result.events).toLocaleString("en")} events from ${oneLine(result.from_seq)} on`,
-    result: first ? `${oneLine(result.finding_count)} faults` : "intact",
+    result: first ? `${oneLine(result.finding_count)} ${others.length > 0 ? "faults" : "fault"}` : "intact",
     "first broken": first?.detail,
     head: typeof head.hash === "string" ? `${oneLine(head.seq)}:${head.hash}` : undefined,
   }, { styles: { result: first ? "red" : "green" } });

@@ -38,6 +38,11 @@ Deno.test("events verify shows the head to note, and the first broken link with 
   const other = await runCli(["events", "verify", "--expect", `1:${"0".repeat(64)}`, "--json", ...local]);
   expect(other.code).toBe(1);
   expect(JSON.parse(other.stdout).findings.at(-1)).toMatchObject({ kind: "not_as_expected", seq: 1 });
+  const beyond = await runCli(["events", "verify", "--from", "1000000", ...local]);
+  expect(beyond).toMatchObject({ code: 1 });
+  expect(beyond.stdout).toMatch(
+    /^result +1 fault\nfirst broken +The log ends at \d+, so that nothing of it follows 999999$/m,
+  );
   const nonsense = await runCli(["events", "verify", "--expect", "yesterday", ...local]);
   expect(nonsense).toMatchObject({ code: 1, stderr: expect.stringContaining("expected SEQ:HASH") });
 });

@@ -16,6 +16,7 @@ import { isAbsolute, join } from "node:path";
 import { ConfigurationError } from "../errors.ts";
 import { PathFault } from "./path_fault.ts";
 import { inside, pinFolder, type PinnedFolder } from "./pinned_folder.ts";
+import { openDirectly, readFlags } from "./open_directly.ts";
 import { readBounded } from "./read_bounded.ts";
 import { faultOfName, parseUserPath } from "./user_path.ts";
 import { verifyFolder, verifyPlace } from "./verify_place.ts";
@@ -104,6 +105,8 @@ export class PathRoot {
   /** Opens a regular file for reading; the caller closes it. Never blocks on FIFOs or devices. */
   async open(path: string): Promise<FileHandle> {
     const fault = new PathFault("open", path);
+    const file = await openDirectly(this.path, parseUserPath(path));
+    if (file) return await this.#accepted(file, fault);
     for (let attempt = 1;; attempt++) {
       try {
         return await this.#walk(path, { until: "entry", fault }, (place) => this.#openFile(place, fault));
@@ -189,13 +192,17 @@ export class PathRoot {
     if (name === undefined) throw fault.notA("file");
     if (!stats) throw fault.notFound();
     if (!stats.isFile()) throw fault.notA("file"); // before opening: devices do things when they are opened
-    const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK | constants.O_NOCTTY;
-    const file = await open(inside(folder, name), flags);
+    const file = await open(inside(folder, name), readFlags);
+    // Whatever was put there in the meantime is fine where the folder is held; elsewhere it may be behind a link.
+    const realPath = join(folder.realPath, name);
+    return await this.#accepted(file, fault, folder.isPinned ? undefined : realPath);
+  }
+
+  async #accepted(file: FileHandle, fault: PathFault, unpinnedPath?: string): Promise<FileHandle> {
     try {
       const opened = await file.stat();
       if (!opened.isFile()) throw fault.notA("file");
-      // Whatever was put there in the meantime is fine where the folder is held; elsewhere it may be behind a link.
-      if (!folder.isPinned) await verifyPlace(file, { realPath: join(folder.realPath, name), fault });
+      if (unpinnedPath !== undefined) await verifyPlace(file, { realPath: unpinnedPath, fault });
       if (this.#options.refuseHardLinks && opened.nlink > 1) throw fault.hardLinked();
       return file;
     } catch (error) {

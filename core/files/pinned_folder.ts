@@ -16,13 +16,17 @@ export interface PinnedFolder {
 
 let canPin: Promise<boolean> | undefined;
 
+/** Whether `/proc` shows what is open; the same for the whole life of the process: one that is not dumpable may not look. */
+export function canPinFolders(): Promise<boolean> {
+  return canPin ??= readlink("/proc/self/fd/0").then(() => true, () => false);
+}
+
 /** Opens a folder, which must not be a link, as `openat` would. Rejects with ENOTDIR or ELOOP for all else. */
 export async function pinFolder(at: string, realPath: string): Promise<PinnedFolder> {
   const handle = await open(at, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
-  const pinned = `/proc/${process.pid}/fd/${handle.fd}`;
-  // The same answer for the whole life of the process: one that is not dumpable, say, may not look into its own.
-  const isPinned = await (canPin ??= readlink(pinned).then(() => true, () => false));
-  return { handle, realPath, path: isPinned ? pinned : realPath, isPinned };
+  const isPinned = await canPinFolders();
+  const path = isPinned ? `/proc/${process.pid}/fd/${handle.fd}` : realPath;
+  return { handle, realPath, path, isPinned };
 }
 
 /** The path of an entry of that folder. */

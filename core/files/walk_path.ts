@@ -1,6 +1,7 @@
 import type { Stats } from "node:fs";
-import { lstat, readdir, readlink } from "node:fs/promises";
+import { lstat, readlink } from "node:fs/promises";
 import { join } from "node:path";
+import { isExactName } from "./exact_name.ts";
 import type { PathFault } from "./path_fault.ts";
 import { inside, pinFolder, type PinnedFolder } from "./pinned_folder.ts";
 import { verifyFolder } from "./verify_place.ts";
@@ -71,7 +72,7 @@ class Walker {
         await this.#follow(folder, name);
         continue;
       }
-      if (stats && !await isExactName(folder, name, stats)) throw fault.otherCase();
+      if (stats && !await isExactName(folder, { name, stats })) throw fault.otherCase();
       if (isLast && until !== "folder") return { folder, name, stats };
       await this.#enter(folder, { name, stats });
     }
@@ -127,20 +128,4 @@ async function lstatIfThere(path: string): Promise<Stats | undefined> {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
     throw error;
   }
-}
-
-/**
- * Where a file system takes `a` for `A`, a name that was forbidden would have other spellings: only the one that is
- * listed counts. Asked only where the name in other capitals leads to the same file.
- */
-async function isExactName(folder: PinnedFolder, name: string, stats: Stats): Promise<boolean> {
-  const other = swapCase(name);
-  if (other === name) return true;
-  const twin = await lstatIfThere(inside(folder, other));
-  if (twin === undefined || twin.ino !== stats.ino || twin.dev !== stats.dev) return true;
-  return (await readdir(folder.path)).some((entry) => entry.normalize("NFC") === name);
-}
-
-function swapCase(name: string): string {
-  return [...name].map((one) => one === one.toLowerCase() ? one.toUpperCase() : one.toLowerCase()).join("");
 }

@@ -2,7 +2,7 @@ import type { Transaction } from "kysely";
 import { type Clock, newId } from "../clock.ts";
 import type { JobBoard } from "./job_board.ts";
 import { jobFailed, jobStarted } from "./job_events.ts";
-import { newsOf } from "./job_queue.ts";
+import { newsOf } from "./news_of.ts";
 import type { JobStore } from "./job_store.ts";
 import type { JobRow, JobSummary, JobTables } from "./job_tables.ts";
 import { errorText } from "./job_text.ts";

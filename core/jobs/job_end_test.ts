@@ -1,4 +1,5 @@
 import { expect } from "expect";
+import type { Transaction } from "kysely";
 import { z } from "zod";
 import { type JobKernel, startJobKernel, testJobs } from "../../tests/support/job_kernel.ts";
 import { createDatabase } from "../../tests/support/postgres.ts";
@@ -6,6 +7,7 @@ import { testWithPostgres } from "../../tests/support/test_with.ts";
 import { waitFor, within } from "../../tests/support/wait_for.ts";
 import type { Host } from "../plugin.ts";
 import { defineJob, type JobRun } from "./job.ts";
+import type { JobTables } from "./job_tables.ts";
 
 const wait = defineJob("test.wait", z.unknown());
 const stubborn = defineJob("test.stubborn", z.unknown());
@@ -48,6 +50,22 @@ testJobs("a job that waits is cancelled at once, one that runs within a second",
   expect(await kernel.reach(id, "cancelled")).toMatchObject({ cancelling: false, error: null });
   expect((await kernel.post(`/api/jobs/${id}/cancel`)).status).toBe(200);
   expect(await kernel.news(id)).toEqual(["job.enqueued", "job.started", "job.cancelled"]);
+});
+
+testJobs("a job that fails while it is being cancelled is not tried again", async (place) => {
+  const gate = Promise.withResolvers<void>();
+  await using kernel = await startJobKernel((host) =>
+    host.job(wait, async () => {
+      await gate.promise;
+      throw new Error("at the same moment");
+    }), place);
+  const { id } = await kernel.host.enqueue(wait, null);
+  await kernel.reach(id, "running");
+  // Asked for where this agent does not see it before the attempt has failed.
+  const db = kernel.host.storage.tables<JobTables>();
+  const asked = db.updateTable("jobs_job").set({ cancel_requested: 1 }).where("id", "=", id).execute();
+  void asked.then(() => gate.resolve());
+  expect(await kernel.reach(id, "cancelled")).toMatchObject({ attempt: 1 });
 });
 
 testJobs("an attempt that takes too long has failed", async (place) => {
@@ -196,7 +214,7 @@ testWithPostgres("a run that has lost its lease is told so, and can write nothin
     await waitFor(() => waiter.running === 1, { what: "the run" });
     // As an agent would that believes the first one to be lost.
     await one.host.db.transaction().execute(async (trx) => {
-      const db = trx as unknown as import("kysely").Transaction<import("./job_tables.ts").JobTables>;
+      const db = trx as unknown as Transaction<JobTables>;
       await db.updateTable("jobs_job").set({ lease_token: "other", node_id: "three" }).where("id", "=", id)
         .execute();
       await one.host.storage.announce(trx);

@@ -1,15 +1,16 @@
-import type { Transaction } from "kysely";
 import { type Clock, newId } from "../clock.ts";
 import { currentContext } from "../context.ts";
 import { Problem } from "../errors.ts";
+import { checkedInput } from "./checked_input.ts";
+import { EnqueueBatch } from "./enqueue_batch.ts";
 import type { Enqueued, EnqueueOptions, Job } from "./job.ts";
 import type { JobBoard } from "./job_board.ts";
-import { jobCancelled, jobEnqueued, jobRetried } from "./job_events.ts";
+import { jobCancelled, jobRetried } from "./job_events.ts";
 import { isEnd, isLegal, type MoveName } from "./job_state.ts";
 import type { Change, JobStore, NewJob } from "./job_store.ts";
-import type { JobRow, JobSummary, JobTables } from "./job_tables.ts";
-import { inputText } from "./job_text.ts";
+import type { JobRow, JobTables } from "./job_tables.ts";
 import type { JobReader } from "./job_reader.ts";
+import { newsOf } from "./news_of.ts";
 import type { SharedTransaction } from "./shared_transaction.ts";
 
 const maxKeyLength = 200;
@@ -21,6 +22,8 @@ interface JobQueueOptions {
   readonly store: JobStore;
   readonly reader: JobReader;
   readonly writes: SharedTransaction<JobTables>;
+  /** For new jobs. */
+  readonly enqueues: SharedTransaction<JobTables>;
   readonly board: JobBoard;
   readonly clock: Clock;
   /** Told how long an `enqueue` took. */
@@ -30,9 +33,11 @@ interface JobQueueOptions {
 /** What people and plugins do with jobs: enqueue, cancel, retry, delete. */
 export class JobQueue {
   readonly #options: JobQueueOptions;
+  readonly #batch: EnqueueBatch;
 
   constructor(options: JobQueueOptions) {
     this.#options = options;
+    this.#batch = new EnqueueBatch({ ...options, writes: options.enqueues });
   }
 
   /**
@@ -47,8 +52,8 @@ export class JobQueue {
     const began = performance.now();
     const fresh = this.#newJob(job, { input, options });
     const { trx } = options;
-    const insert = (each: Transaction<JobTables>) => this.#insert(each, fresh);
-    const enqueued = await (trx ? insert(trx) : this.#options.writes.run(insert));
+    const entry = { job: fresh, by: currentContext()?.principal };
+    const enqueued = trx ? (await this.#batch.insert(trx, [entry]))[0]! : await this.#batch.add(entry);
     this.#options.onEnqueued((performance.now() - began) / 1000);
     return enqueued;
   }
@@ -114,31 +119,15 @@ export class JobQueue {
     throw jobNotFound(id);
   }
 
-  async #insert(trx: Transaction<JobTables>, fresh: NewJob): Promise<Enqueued> {
-    const { store, board } = this.#options;
-    const { row, duplicateOf } = await store.insert(trx, fresh);
-    if (!row) return { id: duplicateOf!, duplicate: true };
-    const data = { ...newsOf(row), run_at: new Date(row.run_at_ms).toISOString(), priority: row.priority };
-    await board.postIn(trx, row, { event: jobEnqueued, data, by: currentContext()?.principal });
-    return { id: row.id, duplicate: false };
-  }
-
   #newJob<Input, Given>(
-    { name, input: schema }: Job<Input, Given>,
+    job: Job<Input, Given>,
     { input, options }: { input: Given; options: EnqueueOptions },
   ): NewJob {
-    const refuse = (state: string, cause?: unknown): never => {
-      throw new Problem(422, "invalid_job_input", { detail: `Cannot enqueue "${name}": ${state}`, cause });
+    const { name } = job;
+    const refuse = (state: string): never => {
+      throw new Problem(422, "invalid_job_input", { detail: `Cannot enqueue "${name}": ${state}` });
     };
-    const text = inputText(name, input);
-    // What the work will get is what comes back out of the database: a Date, say, would not.
-    const checked = schema.safeParse(JSON.parse(text));
-    if (!checked.success) {
-      const faults = checked.error.issues.slice(0, 20).map(({ path, message }) =>
-        `${["input", ...path.map(String)].join(".")}: ${message}`
-      );
-      refuse(faults.join("; "), checked.error);
-    }
+    const text = checkedInput(job, input);
     const { priority = 0, dedupeKey, project } = options;
     if (!Number.isInteger(priority) || Math.abs(priority) > maxPriority) {
       refuse(`the priority has to be a whole number, -${maxPriority} to ${maxPriority}`);
@@ -165,11 +154,6 @@ export class JobQueue {
       created_ms: nowMs,
     };
   }
-}
-
-/** What every event about a job says. */
-export function newsOf({ id, name, attempt }: JobSummary): { job_id: string; name: string; attempt: number } {
-  return { job_id: id, name, attempt };
 }
 
 /** Problem 404 for a job that is not there, or not for the caller. */

@@ -47,6 +47,8 @@ export interface Claim {
 export const queued: Expression<SqlBool> = sql<SqlBool>`state in ('pending', 'waiting')`;
 const running = sql<SqlBool>`state = 'running'`;
 const unfinished = sql<SqlBool>`state in ('pending', 'waiting', 'running')`;
+/** Looks at a dedupe key that is taken when a job is to be stored, and free when its owner is looked for. */
+const maxTries = 10;
 const fresh = { state: "pending", attempt: 0, progress: 0, cancel_requested: 0, version: 1 } as const;
 const ended = sql<SqlBool>`ended_ms is not null`;
 
@@ -62,16 +64,22 @@ export class JobStore {
 
   /** Stores a job, unless one with its dedupe key is unfinished. */
   async insert(trx: Trx, job: NewJob): Promise<{ readonly row?: JobSummary; readonly duplicateOf?: string }> {
-    for (;;) {
-      const row = await trx.insertInto("jobs_job")
-        .values({ ...job, ...fresh, updated_ms: this.#now(job.created_ms) })
-        .onConflict((conflict) => conflict.doNothing()).returning(summaryColumns).executeTakeFirst();
+    for (let tries = 0; tries < maxTries; tries++) {
+      const [row] = await this.insertAll(trx, [job]);
       if (row) return { row };
       const other = await trx.selectFrom("jobs_job").select("id").where(unfinished)
         .where("name", "=", job.name).where("dedupe_key", "=", job.dedupe_key).executeTakeFirst();
       if (other) return { duplicateOf: other.id };
       // It has ended between the two looks: now there is room.
     }
+    throw new Error(`Cannot store the job "${job.id}": its dedupe key is taken and free by turns`);
+  }
+
+  /** Stores jobs with one statement; those with a dedupe key that is taken are left out. */
+  async insertAll(trx: Trx, jobs: readonly NewJob[]): Promise<JobSummary[]> {
+    return await trx.insertInto("jobs_job")
+      .values(jobs.map((job) => ({ ...job, ...fresh, updated_ms: this.#now(job.created_ms) })))
+      .onConflict((conflict) => conflict.doNothing()).returning(summaryColumns).execute();
   }
 
   /** Makes one legal change of state; undefined where the job is not in a state for it, or the lease is lost. */

@@ -112,7 +112,6 @@ export function addJobStreams(http: OpenAPIHono<HttpEnv>, parts: JobStreamParts)
         }),
       endsWithJob: false,
       stillAllowed: () => c.env.stillAllowed(),
-      closing: c.env.closing,
     });
     const text = (row: JobSummary) => JSON.stringify(jobJson(row, isRegistered));
     return sseResponse(opened, {
@@ -154,7 +153,6 @@ async function openOne(
     first: async () => [await reader.find(id) ?? job],
     endsWithJob: true,
     stillAllowed: () => env.stillAllowed(),
-    closing: env.closing,
   });
   const text = async (row: JobSummary) => {
     const whole = isEnd(row.state) ? await reader.find(id) : undefined;

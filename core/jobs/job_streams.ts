@@ -13,8 +13,6 @@ export interface JobStreamRequest {
   readonly endsWithJob: boolean;
   /** False once the key that opened it is revoked or expired. */
   readonly stillAllowed: () => boolean;
-  /** Aborted when the server closes. */
-  readonly closing: AbortSignal;
 }
 
 /** One open stream: its jobs, and the way to end it. */
@@ -39,6 +37,7 @@ export class JobStreams {
   readonly keepaliveMs = keepaliveMs;
   readonly #options: JobStreamsOptions;
   readonly #open = new Map<JobStream, () => void>();
+  #isStopped = false;
   #sweeper: ReturnType<typeof setInterval> | undefined;
 
   constructor(options: JobStreamsOptions) {
@@ -50,9 +49,9 @@ export class JobStreams {
   }
 
   /** Throws Problem 503 where too many are open. */
-  open({ accepts, first, endsWithJob, stillAllowed, closing }: JobStreamRequest): JobStream {
+  open({ accepts, first, endsWithJob, stillAllowed }: JobStreamRequest): JobStream {
     const { board, maxStreams, onWatched } = this.#options;
-    if (closing.aborted || this.#open.size >= maxStreams) {
+    if (this.#isStopped || this.#open.size >= maxStreams) {
       throw new Problem(503, "too_many_streams", {
         detail: `${this.#open.size} streams are open, which is all this agent allows; try again later`,
       });
@@ -62,7 +61,6 @@ export class JobStreams {
     const { signal } = ending;
     const close = () => {
       if (!this.#open.delete(stream)) return;
-      closing.removeEventListener("abort", close);
       ending.abort();
       if (this.#open.size > 0) return;
       clearInterval(this.#sweeper);
@@ -81,7 +79,6 @@ export class JobStreams {
       failure: failing.signal,
       close,
     };
-    closing.addEventListener("abort", close, { once: true });
     this.#open.set(stream, () => stillAllowed() || failing.abort(keyEnded()));
     if (this.#open.size === 1) {
       this.#sweeper = setInterval(() => this.#endRevoked(), keepaliveMs);
@@ -90,8 +87,9 @@ export class JobStreams {
     return stream;
   }
 
-  /** Ends every stream. */
+  /** Ends every stream, and opens none any more. */
   stop(): void {
+    this.#isStopped = true;
     for (const stream of [...this.#open.keys()]) stream.close();
   }
 

@@ -162,6 +162,8 @@ testJobs("while a job is unfinished, one with its dedupe key is the same one", a
 });
 
 testJobs("jobs run by priority, then age, within the limits of job and project", async (place) => {
+  let nowMs = Date.now();
+  const clock = { now: () => nowMs, monotonic: () => performance.now() };
   const order: string[] = [];
   let running = 0;
   let most = 0;
@@ -175,14 +177,14 @@ testJobs("jobs run by priority, then age, within the limits of job and project",
       const count = (perProject.get(project!) ?? 0) + 1;
       perProject.set(project!, count);
       mostOfProject = Math.max(mostOfProject, count);
-      await new Promise((resolve) => setTimeout(resolve, 20));
+      await waitFor(() => most === 3, { what: "as many runs as there may be" });
       expect(signal.aborted).toBe(false);
       perProject.set(project!, perProject.get(project!)! - 1);
       running--;
     }, { concurrency: 3, concurrencyPerProject: 2 });
-  }, place);
+  }, { ...place, clock });
   const { host } = kernel;
-  const due = new Date(Date.now() + 300);
+  const due = new Date(nowMs + 1000);
   const put = (name: string, priority: number, project: string) =>
     host.enqueue(work, name, { priority, project, runAt: due });
   const jobs = [
@@ -190,7 +192,9 @@ testJobs("jobs run by priority, then age, within the limits of job and project",
     ...await Promise.all(Array.from({ length: 3 }, (_, n) => put(`other-${n}`, 0, "b"))),
     await put("high", 9, "a"),
   ];
-  for (const { id } of jobs) await kernel.reach(id, "completed");
+  nowMs += 1000;
+  const { id } = await put("last", -1, "a");
+  for (const job of [...jobs, { id }]) await kernel.reach(job.id, "completed");
   expect(order[0]).toBe("high");
   expect({ most, mostOfProject }).toEqual({ most: 3, mostOfProject: 2 });
   expect(order.slice(0, 6).some((name) => name.startsWith("other"))).toBe(true);

@@ -5,7 +5,7 @@ import { pause } from "../supervise.ts";
 import type { ActiveRun } from "./active_run.ts";
 import type { JobBoard } from "./job_board.ts";
 import { jobCancelled, type JobEvents, jobReturned } from "./job_events.ts";
-import { newsOf } from "./job_queue.ts";
+import { newsOf } from "./news_of.ts";
 import type { JobReader } from "./job_reader.ts";
 import type { JobStore } from "./job_store.ts";
 import type { JobSummary, JobTables } from "./job_tables.ts";

@@ -15,6 +15,7 @@ import type { Storage } from "../storage/storage.ts";
 import { pause, supervise } from "../supervise.ts";
 import type { ActiveRun } from "./active_run.ts";
 import { ChangeScout } from "./change_scout.ts";
+import type { Job } from "./job.ts";
 import { JobBoard } from "./job_board.ts";
 import { JobEvents } from "./job_events.ts";
 import { declareJobMetrics } from "./job_metrics.ts";
@@ -68,6 +69,8 @@ export interface Jobs {
   /** Throws where another plugin has a job of this name. */
   declare<Input, Given>(declaration: Declaration<Input, Given>): DeclaredJob;
   readonly enqueue: JobQueue["enqueue"];
+  /** The job of this name, where a plugin of this agent does it. */
+  find(name: string): Job<unknown> | undefined;
   /** Begins to run jobs; called once all plugins have started. */
   start(): Promise<void>;
   /** The agent is about to stop, and with it every run. */
@@ -78,66 +81,20 @@ export interface Jobs {
 
 /** Brings the tables up to date and serves `/api/jobs`; nothing runs before `start`. */
 export async function openJobs(options: JobsOptions): Promise<Jobs> {
-  const { settings, nodeId, storage, metrics, clock, log } = options;
-  await storage.migrate("jobs", jobMigrations);
-  const store = new JobStore(storage);
-  const reader = new JobReader(storage);
-  const writes = new SharedTransaction<JobTables>(store.db);
-  const events = new JobEvents(options);
-  const board = new JobBoard({ storage, events, log });
-  const runs = new Map<string, ActiveRun>();
-  const closing = new AbortController();
-  const scout = new ChangeScout({ reader, board, log });
-  const streams = new JobStreams({
-    board,
-    maxStreams: settings.max_streams,
-    onWatched: (isWatched) => storage.kind === "postgres" && scout.watch(isWatched),
-  });
-  const told = declareJobMetrics(metrics, { reader, clock, streams: () => streams.count });
-  const leaseMs = settings.lease;
-  const runner = new JobRunner({
-    parts: {
-      store,
-      reader,
-      writes,
-      board,
-      clock,
-      random: options.random ?? Math.random,
-      leaseEndMs: storage.kind === "postgres" ? leaseMs * leaseEndPart : Infinity,
-      closing: closing.signal,
-      onEnded: told.ended,
-    },
-    events,
-    log,
-    nodeId,
-    leaseMs,
-    maxRunning: settings.max_running,
-    runs,
-  });
-  const keeper = new LeaseKeeper({
-    kind: storage.kind,
-    store,
-    reader,
-    writes,
-    board,
-    events,
-    clock,
-    log,
-    leaseMs,
-    runs,
-  });
+  await options.storage.migrate("jobs", jobMigrations);
+  const parts = assemble(options);
+  const { board, runner, keeper, scout, streams, writes, enqueues, store, queue, registrations } = parts;
+  const { settings, storage, clock, log } = options;
   board.listen((row) => runner.noticed(row));
   board.listen((row) => scout.noticed(row));
-  const registrations = new Registrations();
-  const queue = new JobQueue({ store, reader, writes, board, clock, onEnqueued: told.enqueued });
-  const app = routes({ queue, reader, registrations, streams, clock, tickets: options.tickets });
-  const unmount = options.mount({ name: "jobs", prefixes: ["/api/jobs"], app });
+  const unmount = options.mount({ name: "jobs", prefixes: ["/api/jobs"], app: routes(parts) });
   const removeCheck = options.health.add("jobs", () => healthOf(runner.problem ?? keeper.problem));
   const stopHearing = hearOthers(storage, () => {
     runner.poke();
     scout.look();
     keeper.check().catch((error) => log.debug("running jobs could not be looked at", { error }));
   });
+  const closing = parts.closing;
   const loops: Promise<void>[] = [];
   const loop = (name: string, work: (signal: AbortSignal) => Promise<void>) => {
     loops.push(supervise(work, { name, signal: closing.signal, log, onError: () => {} }));
@@ -151,6 +108,7 @@ export async function openJobs(options: JobsOptions): Promise<Jobs> {
       };
     },
     enqueue: (job, input, rest) => queue.enqueue(job, input, rest),
+    find: (name) => registrations.find(name),
     start: async () => {
       await keeper.takeUpLeftovers();
       loop("jobs", (signal) => runner.run(signal));
@@ -166,8 +124,47 @@ export async function openJobs(options: JobsOptions): Promise<Jobs> {
       await unmount();
       await Promise.all(loops);
       await scout.stop();
-      await writes.drain();
+      await Promise.all([writes.drain(), enqueues.drain()]);
     },
+  };
+}
+
+/** The parts of the jobs, made and known to each other. */
+function assemble(options: JobsOptions) {
+  const { settings, nodeId, storage, metrics, clock, log, tickets, random = Math.random } = options;
+  const isShared = storage.kind === "postgres";
+  const store = new JobStore(storage);
+  const reader = new JobReader(storage);
+  const writes = new SharedTransaction<JobTables>(store.db);
+  // A lane of their own: nobody who enqueues waits for the runs of others where the database can do both at once.
+  const enqueues = isShared ? new SharedTransaction<JobTables>(store.db) : writes;
+  const events = new JobEvents(options);
+  const board = new JobBoard({ storage, events, log });
+  const runs = new Map<string, ActiveRun>();
+  const closing = new AbortController();
+  const scout = new ChangeScout({ reader, board, log });
+  const onWatched = (isWatched: boolean) => isShared && scout.watch(isWatched);
+  const streams = new JobStreams({ board, maxStreams: settings.max_streams, onWatched });
+  const told = declareJobMetrics(metrics, { reader, clock, streams: () => streams.count });
+  const leaseMs = settings.lease;
+  const leaseEndMs = isShared ? leaseMs * leaseEndPart : Infinity;
+  const running = { store, reader, writes, board, clock, random, leaseEndMs, closing: closing.signal };
+  const common = { store, reader, writes, board, events, clock, log, leaseMs, nodeId, runs };
+  return {
+    ...common,
+    enqueues,
+    closing,
+    scout,
+    streams,
+    tickets,
+    runner: new JobRunner({
+      ...common,
+      parts: { ...running, onEnded: told.ended },
+      maxRunning: settings.max_running,
+    }),
+    keeper: new LeaseKeeper({ ...common, kind: storage.kind }),
+    queue: new JobQueue({ ...common, enqueues, onEnqueued: told.enqueued }),
+    registrations: new Registrations(),
   };
 }
 

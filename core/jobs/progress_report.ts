@@ -24,7 +24,8 @@ export class ProgressReport {
   #current: Progress = { progress: 0, message: null };
   #shown: Progress = this.#current;
   #saved: Progress = this.#current;
-  #savedAt = -Infinity;
+  /** What is over sooner than that need not be written down. */
+  #savedAt = performance.now();
   #saving = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #isOver = false;

@@ -2,7 +2,7 @@ import type { Transaction } from "kysely";
 import type { Event } from "../events.ts";
 import type { RunParts } from "./active_run.ts";
 import { jobCancelled, jobCompleted, jobFailed, jobReturned, jobWaiting } from "./job_events.ts";
-import { newsOf } from "./job_queue.ts";
+import { newsOf } from "./news_of.ts";
 import type { Change } from "./job_store.ts";
 import type { JobRow, JobSummary, JobTables } from "./job_tables.ts";
 import type { Outcome } from "./outcome.ts";

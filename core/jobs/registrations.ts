@@ -59,6 +59,11 @@ export class Registrations {
     this.#byName.delete(job.name);
   }
 
+  /** The job of this name, where a plugin of this agent does it. */
+  find(name: string): Job<unknown> | undefined {
+    return this.#byName.get(name)?.job;
+  }
+
   has(name: string): boolean {
     return this.#byName.has(name);
   }

@@ -29,11 +29,7 @@ export class SharedTransaction<Tables> {
    */
   run<Result>(work: (trx: Transaction<Tables>) => Promise<Result>): Promise<Result> {
     if (this.#waiting.length >= maxWaiting) {
-      return Promise.reject(
-        new Problem(503, "too_many_pending", {
-          detail: "Too many changes are waiting for the disk; try again shortly",
-        }),
-      );
+      return Promise.reject(tooManyPending());
     }
     const { promise, resolve, reject } = Promise.withResolvers<Result>();
     const context = currentContext();
@@ -82,4 +78,11 @@ export class SharedTransaction<Tables> {
   async #commitEach(together: readonly Waiting<Tables>[]): Promise<void> {
     for (const one of together) await this.#commit([one]).catch(one.reject);
   }
+}
+
+/** Problem 503 for what would have to wait behind too much else. */
+export function tooManyPending(): Problem {
+  return new Problem(503, "too_many_pending", {
+    detail: "Too many changes are waiting for the disk; try again shortly",
+  });
 }

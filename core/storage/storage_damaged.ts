@@ -25,7 +25,7 @@ export class StorageDamaged extends Problem {
     return [
       `Cannot use the database "${this.path}": ${this.reason}`,
       `Stop the agent, copy "${this.path}" and "${this.path}-wal" away as they are, and put a backup in their place; ` +
-      "or move them away, start anew and import an export.",
+      "`commandcenter restore` does that in a data folder that is empty. Or move them away, start anew and import an export.",
     ];
   }
 }

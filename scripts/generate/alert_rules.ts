@@ -57,7 +57,10 @@ function runbook(rules: readonly Alert[]): string {
     ["Alert", "Raised when", "What to do"],
     rules.map(({ name, severity, summary, for: duration, action }) => [
       `\`${name}\`${severity === "critical" ? ", critical" : ""}`,
-      summary.replace(/\{\{ \$value \}\} /, "").replace(/ ?\(?\{\{ \$labels\.(\w+) \}\}\)?/, " (by $1)") +
+      summary.replaceAll("{{ $value }} ", "").replaceAll(
+        /\{\{ \$labels\.(\w+) \}\}/g,
+        (_, label) => label.toUpperCase(),
+      ) +
       (duration === "0m" ? "" : `, for ${duration}`),
       action,
     ]),

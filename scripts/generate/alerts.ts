@@ -70,7 +70,7 @@ export const alerts: readonly Alert[] = [
     expr: 'commandcenter_health_state{check!~"log|storage"} == 2',
     for: "5m",
     severity: "warning",
-    summary: "the check {{ $labels.check }} is down",
+    summary: "{{ $labels.check }} of /health is down",
     action: "`commandcenter status` shows its message",
   },
   {

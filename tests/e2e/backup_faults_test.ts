@@ -133,6 +133,30 @@ Deno.test("what is there already is left alone, and a running agent keeps its fo
   expect(names(other.dataDir)).toEqual([]);
 });
 
+testWithPostgres("neither a folder nor a database in which something lies is restored into", async () => {
+  await using from = await createFilled("postgres");
+  await using to = await createPlace("postgres");
+  const file = join(from.folder, "backup.tar");
+  expect(await cliAt(from, "backup", file)).toMatchObject({ code: 0 });
+  await Deno.mkdir(to.dataDir);
+  await Deno.writeTextFile(join(to.dataDir, "notes.txt"), "mine");
+  expect(await cliAt(to, "restore", file)).toMatchObject({
+    code: 78,
+    stderr: expect.stringContaining("it holds notes.txt already"),
+  });
+  await Deno.remove(join(to.dataDir, "notes.txt"));
+  const before = await allRows(from.database);
+  await Deno.writeTextFile(
+    to.configFile,
+    JSON.stringify({ ...to.config, storage: { url: from.database } }),
+  );
+  expect(await cliAt(to, "restore", file)).toMatchObject({
+    code: 78,
+    stderr: expect.stringContaining("create an empty database"),
+  });
+  expect(await allRows(from.database)).toEqual(before);
+});
+
 Deno.test("without keys there is no secret in the file, and the restored agent makes new ones", async () => {
   await using from = await createPlace("sqlite");
   await using to = await createPlace("sqlite");

@@ -82,6 +82,10 @@ Deno.test("what consumers cannot do is said, with an exit status; a deleted one 
     code: 1,
     stderr: expect.stringContaining('"billing" started at "first"'),
   });
+  expect(await cli("replay", "billing", "x")).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('Cannot replay "x": a sequence is a whole number'),
+  });
   expect(await cli("delete", "billing")).toMatchObject({ code: 0, stdout: "Deleted billing.\n" });
   expect(await cli("show", "billing")).toMatchObject({
     code: 1,
@@ -103,6 +107,25 @@ Deno.test("consumers fetch --follow --ack prints what comes, once, until Ctrl-C"
     await waitFor(() => following.lines().length === n, { what: `event ${n}` });
   }
   expect(following.lines().map((line) => JSON.parse(line).event.payload.n)).toEqual([1, 2, 3]);
+  following.signal("SIGINT");
+  expect(await following.exited()).toBe(0);
+});
+
+Deno.test("consumers fetch --follow --ack goes on when the agent was away", async () => {
+  await using agent = await startAgent({ config });
+  const local = ["--config", agent.configFile];
+  await runCli(["consumers", "create", "c", "demo.>", "--ack-wait", "1s", ...local]);
+  await using following = followCli(["consumers", "fetch", "c", "--follow", "--ack", ...local]);
+  const publish = (n: number) => runCli(["events", "publish", "demo.counted", `{"n":${n}}`, ...local]);
+  await publish(1);
+  await waitFor(() => following.lines().length === 1, { what: "event 1" });
+  await agent.kill();
+  await waitFor(() => following.remarks().includes("Trying again"), { what: "the loss to be told" });
+  await agent.restart();
+  await publish(2);
+  const numbers = () => following.lines().map((line) => JSON.parse(line).event.payload.n);
+  await waitFor(() => numbers().includes(2), { what: "event 2", timeoutMs: 30_000 });
+  expect(numbers()[0]).toBe(1);
   following.signal("SIGINT");
   expect(await following.exited()).toBe(0);
 });

@@ -38,7 +38,7 @@ const kernel = await startTestKernel({
   dataDir: join(folder, nodeId),
   storageUrl,
   nodeId,
-  jobs: { lease: "1s" },
+  jobs: { lease: storageUrl === "sqlite:" ? "1h" : "1s" },
 });
 if (Number(count) > 0) {
   await host!.db.transaction().execute(async (trx) => {

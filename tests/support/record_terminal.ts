@@ -23,6 +23,7 @@ export function recordTerminal(
     env: options.env ?? {},
     width: options.width,
     interrupted: options.interrupted ?? new AbortController().signal,
+    onHangup: () => ({ [Symbol.dispose]: () => {} }),
     progress: options.width === undefined
       ? undefined
       : { width: options.width, show: (line) => void shown.push(line) },

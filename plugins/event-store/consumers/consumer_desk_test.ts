@@ -186,3 +186,15 @@ testOnEveryStorage("a clock that is set back an hour holds no event up for an ho
   expect(await consumers.take("work")).toMatchObject([{ seq: 1, attempt: 2 }]);
   expect(await consumers.take("work")).toEqual([]);
 });
+
+testOnEveryStorage(
+  "dead letters of a consumer that was just deleted do not come back to life",
+  async (storage) => {
+    const consumers = await TestConsumers.open(storage);
+    const row = await consumers.put("work");
+    await consumers.book.remove(row);
+    await expect(consumers.letters.replay(row, undefined)).rejects.toMatchObject({
+      code: "consumer_not_found",
+    });
+  },
+);

@@ -1,5 +1,5 @@
 import type { EventRow, EventStoreTables } from "../tables.ts";
-import type { ConsumerDesk } from "./consumer_desk.ts";
+import { type ConsumerDesk, consumerNotFound } from "./consumer_desk.ts";
 import type { ConsumerRow, DeadLetterRow } from "./consumer_tables.ts";
 import { rereadEvents } from "./pending_events.ts";
 import type { TakeContext } from "./take_deliveries.ts";
@@ -44,14 +44,17 @@ export class DeadLetters {
     };
   }
 
-  /** Lets events be delivered anew, the oldest or the chosen ones, 1,000 at the most; tells how many are left. */
+  /**
+   * Lets events be delivered anew, the oldest or the chosen ones, 1,000 at the most; tells how many are left. Rejects with
+   * Problem 404 where the consumer is gone.
+   */
   async replay(
     { name }: ConsumerRow,
     seqs: readonly number[] | undefined,
   ): Promise<{ replayed: number; remaining: number }> {
     const { consumers, deliveries, clock, desk } = this.#options;
     const answer = await consumers.transaction(async (trx) => {
-      await consumers.lock(trx, name);
+      if (!await consumers.lock(trx, name)) throw consumerNotFound(name);
       const nowMs = clock.now();
       const { pending } = await deliveries.load(trx, { consumer: name, nowMs });
       const limit = Math.min(movedAtOnce, maxPending - pending);

@@ -1,7 +1,7 @@
 import type { Delivered } from "./delivery_store.ts";
 
-/** `<sequence>.<token of the fetch>`, as workers hand it back. */
-export const deliveryToken = /^[1-9]\d{0,15}\.[0-9a-f-]{36}$/;
+/** `<sequence>.<token of the fetch>`, as workers hand it back; the sequence is one that a number holds exactly. */
+export const deliveryToken = /^[1-9]\d{0,14}\.[0-9a-f-]{36}$/;
 
 /** The token of one delivery. */
 export function tokenOf(seq: number, fetchToken: string): string {

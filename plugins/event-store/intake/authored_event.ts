@@ -3,6 +3,7 @@ import { Problem } from "../../../core/errors.ts";
 import { type Principal, seesProject } from "../../../core/http/principal.ts";
 import type { Draft } from "../log/draft.ts";
 import type { EventLog } from "../log/event_log.ts";
+import { withFinitePayload } from "./finite_payload.ts";
 
 /** An event as its author gave it, in whichever form it came. */
 export interface AuthoredEvent {
@@ -38,7 +39,7 @@ export function draftAuthored(
 ): Draft {
   const { nodeId, principal } = author;
   if (!seesProject(principal, event.project)) throw outsideOfKey(event.project);
-  return log.draft({
+  return withFinitePayload(log.draft({
     id: event.id ?? newId(),
     subject: event.subject,
     type: event.type,
@@ -54,7 +55,7 @@ export function draftAuthored(
     correlationGiven: event.correlationId !== undefined,
     expectedSeq: event.expectedSeq,
     attributes: event.attributes ?? null,
-  });
+  }));
 }
 
 /** The conflict as a key that is limited to projects may see it: where a subject stands may be due to others' events. */

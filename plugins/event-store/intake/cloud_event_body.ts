@@ -10,11 +10,13 @@ import { identifier, jsonObject, projectSlug } from "./publish_body.ts";
 /** Characters of all attributes together that have no column: they travel as headers of a NATS message. */
 export const maxAttributesLength = 4096;
 
-/** Time of an event as it comes in. */
-export const eventTime: z.ZodISODateTime = z.iso.datetime({
-  offset: true,
-  error: "expected RFC 3339, such as 2026-01-31T12:00:00Z",
-});
+const noTime = "expected RFC 3339, such as 2026-01-31T12:00:00Z";
+
+/** Time of an event as it comes in; in UTC it has a year of four digits as well, or no text of it could be compared. */
+export const eventTime: z.ZodISODateTime = z.iso.datetime({ offset: true, error: noTime }).refine((text) => {
+  const year = new Date(text).getUTCFullYear();
+  return year >= 0 && year <= 9999;
+}, noTime);
 
 /** A CloudEvent 1.0 in the JSON format; a member beyond these is an extension. */
 export const cloudEventBody = z.looseObject({

@@ -182,6 +182,8 @@ testOnEveryKernel("what is no CloudEvent, or cannot be kept, is refused with the
     [{ ...minimal, time: "yesterday" }, 422, "invalid_request"],
     [{ ...minimal, time: "2018-04-05T17:31:00" }, 422, "invalid_request"],
     [{ ...minimal, time: "2018-02-30T17:31:00Z" }, 422, "invalid_request"],
+    [{ ...minimal, time: "0000-01-01T00:00:00+01:00" }, 422, "invalid_request"],
+    [{ ...minimal, time: "9999-12-31T23:59:59-01:00" }, 422, "invalid_request"],
     [{ ...minimal, traceparent: "00-0-0-00" }, 422, "invalid_request"],
     [{ ...minimal, data: "text" }, 422, "invalid_request"],
     [{ ...minimal, data: null }, 422, "invalid_request"],

@@ -6,7 +6,7 @@ import type { Draft } from "../log/draft.ts";
 import type { EventLog } from "../log/event_log.ts";
 import { maxIdLength } from "../search/filter_query.ts";
 import { eventTime, maxAttributesLength } from "./cloud_event_body.ts";
-import { jsonObject } from "./publish_body.ts";
+import { withFinitePayload } from "./finite_payload.ts";
 
 /** What the log of another agent holds is taken as it is; only its size is bounded. */
 const text = (maxLength: number) => z.string().min(1).max(maxLength);
@@ -33,7 +33,10 @@ export const importBody = z.strictObject({
   timestamp: eventTime,
   traceparent: text(200).optional(),
   attributes: attributes.optional(),
-  payload: jsonObject,
+  // A plugin may publish whatever JSON its event has as data.
+  payload: z.unknown().refine((value) => value !== undefined, "expected a JSON value").openapi({
+    description: "As it was stored: an object, or whatever else a plugin published",
+  }),
 }).openapi("ImportEvent");
 
 /** Drafts an event of another log, or of an earlier life of this one. Throws Problem 413 or 422. */
@@ -46,7 +49,7 @@ export function draftImported(value: unknown, log: EventLog): Draft {
   if (attributesText !== null && attributesText.length > maxAttributesLength) {
     throw invalid(`The attributes have more than ${maxAttributesLength} characters`);
   }
-  return log.draft({
+  return withFinitePayload(log.draft({
     id: event.id,
     subject: event.subject,
     type: event.type,
@@ -57,7 +60,7 @@ export function draftImported(value: unknown, log: EventLog): Draft {
     traceparent: event.traceparent ?? null,
     time: new Date(event.timestamp).toISOString(),
     data: event.payload,
-  }, { idGiven: true, correlationGiven: true, arrival: "imported", attributes: attributesText });
+  }, { idGiven: true, correlationGiven: true, arrival: "imported", attributes: attributesText }));
 }
 
 /** A subject says whose event it is, and of what type. */

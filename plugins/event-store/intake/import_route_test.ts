@@ -90,7 +90,8 @@ testOnEveryKernel("each faulty line is named, and nothing is stored", async (ker
     { origin: { node_id: "a.b", service: "x", user: null } },
     { origin: { node_id: "elsewhere", service: "x" } },
     { timestamp: "yesterday" },
-    { payload: "text" },
+    { timestamp: "9999-12-31T23:59:59-01:00" },
+    { payload: undefined },
     { attributes: { Upper: "x" } },
     { attributes: { nested: {} } },
     { unknown: 1 },
@@ -106,6 +107,16 @@ testOnEveryKernel("each faulty line is named, and nothing is stored", async (ker
     });
   expect(await allEvents(kernel)).toEqual([]);
 }, { max_payload: "1kb" });
+
+testOnEveryKernel(
+  "a payload that is no object, as a plugin's may be, is taken in as it is",
+  async (kernel) => {
+    const payloads = [null, [1, null], "text", 5, true];
+    const events = payloads.map((payload, n) => foreign(n, { payload }));
+    expect(await send(kernel, "/api/events/import", ndjson(events), lines)).toMatchObject({ status: 201 });
+    expect((await allEvents(kernel)).map(({ payload }) => payload)).toEqual(payloads);
+  },
+);
 
 testOnEveryKernel("only an admin may say what another node said", async (kernel) => {
   const { body: { key } } = await send(kernel, "/api/keys", { name: "site", scopes: ["write"] });

@@ -119,6 +119,7 @@ Deno.test("what cannot be stored is refused with the place and the reason, and n
     [{ ...good, subject: "demo" }, 422, "invalid_subject"],
     [{ ...good, subject: "hub.other.demo.made" }, 422, "foreign_subject"],
     [{ ...good, payload: { text: "ü".repeat(600) } }, 413, "payload_too_large"],
+    ['{"subject": "demo.made", "payload": {"a": [null, {"b": -1e999}]}}', 422, "number_too_large"],
   ];
   for (const [body, status, code] of table) {
     const answer = await publish(kernel, body);

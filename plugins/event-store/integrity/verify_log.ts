@@ -71,6 +71,11 @@ export async function verifyLog(storage: Storage, options: VerifyOptions): Promi
     size.took(tookMs);
     await pause(tookMs, options.signal); // half of the time is for the others
   }
+  if (from > to + 1) {
+    findings.add(
+      findingAt(to, "not_as_expected", `The log ends at ${to}, so that nothing of it follows ${from - 1}`),
+    );
+  }
   if (options.expect) await compare(store, options.expect, findings);
   await checkHead(store, head, findings);
   return {

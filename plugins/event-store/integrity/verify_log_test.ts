@@ -58,6 +58,9 @@ testOnEveryStorage("an intact log has no findings, and names its head", async (s
   });
   expect(progress.at(-1)).toBe(41);
   expect(await verify(storage, { from: 17 })).toMatchObject({ fromSeq: 17, events: 24, findingCount: 0 });
+  expect(await verify(storage, { from: 41 })).toMatchObject({ fromSeq: 41, events: 0, findingCount: 0 });
+  // A log that lost its end has nothing behind it, which is no proof that it is whole.
+  expect(await found(storage, { from: 42 })).toEqual(["not_as_expected 40"]);
 });
 
 testOnEveryStorage("an empty log has no findings", async (storage) => {

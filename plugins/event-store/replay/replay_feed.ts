@@ -1,9 +1,9 @@
-import { setImmediate } from "node:timers/promises";
 import { pause } from "../../../core/supervise.ts";
 import { scanEvents } from "../search/scan_events.ts";
 import type { SubjectCatalog } from "../search/subject_catalog.ts";
 import type { EventStore } from "../store.ts";
 import type { EventRow } from "../tables.ts";
+import { Turns } from "../turns.ts";
 import type { Replay } from "./replay_store.ts";
 import type { Replays } from "./replays.ts";
 
@@ -29,6 +29,7 @@ export async function* replayFeed(
   },
 ): AsyncGenerator<readonly EventRow[], void, void> {
   const { store, subjects, replays, signal } = options;
+  const turns = new Turns();
   let position = Math.max(replay.afterSeq, options.afterSeq ?? 0);
   while (!signal.aborted) {
     const run = replays.running(replay.id);
@@ -46,7 +47,7 @@ export async function* replayFeed(
       });
       position = scannedTo;
       if (rows.length > 0) yield rows;
-      await setImmediate();
+      await turns.next();
     } else if (run) await run.changed(signal);
     else if (known?.state === "running") await pause(pollMs, signal);
     else return;

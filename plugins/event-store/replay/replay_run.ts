@@ -10,6 +10,7 @@ import { scanEvents, type ScanResult } from "../search/scan_events.ts";
 import type { SubjectCatalog } from "../search/subject_catalog.ts";
 import type { EventStore } from "../store.ts";
 import type { EventRow } from "../tables.ts";
+import { Turns } from "../turns.ts";
 import { Pacer } from "./pacer.ts";
 import type { Replay, ReplayProgress, ReplayState, ReplayStore } from "./replay_store.ts";
 import { confirm, republish } from "./republish.ts";
@@ -130,6 +131,7 @@ export class ReplayRun {
     await confirm({ bus, signal });
     if (this.#progress.error !== null) this.#advance({ error: null });
     const pacer = new Pacer({ ...this.#options, ...replay });
+    const turns = new Turns();
     while (this.#progress.position < replay.lastSeq && !signal.aborted) {
       const { rows, scannedTo } = await this.#next();
       for (let done = 0; done < rows.length;) {
@@ -140,7 +142,8 @@ export class ReplayRun {
       }
       this.#advance({ position: scannedTo });
       await this.#saveNowAndThen();
-      await setImmediate(); // subscribers, requests and timers have their turn, also where nothing else waits
+      await setImmediate(); // subscribers have their turn after each batch, also where nothing else waits
+      await turns.next(); // and requests have theirs
     }
   }
 

@@ -241,12 +241,18 @@ testOnEveryLog(
   async (place) => {
     await using kernel = await startSeededKernel(place, { drafts: manyDrafts(20_000) });
     let turns = 0;
+    let answers = 0;
     const timer = setInterval(() => turns++, 1);
     const id = await begin(kernel, {});
-    await ended(kernel, id);
-    clearInterval(timer);
+    const isOver = ended(kernel, id).then(() => clearInterval(timer));
+    for (let over = false; !over;) {
+      await (await kernel.fetch("/health/live")).text();
+      answers++;
+      over = await Promise.race([isOver.then(() => true), false]);
+    }
     expect(sequences(kernel, id)).toEqual(Array.from({ length: 20_000 }, (_, n) => n + 1));
     expect(turns).toBeGreaterThan(50); // of a hundred batches
+    expect(answers).toBeGreaterThan(15);
   },
 );
 
