@@ -1,16 +1,7 @@
 import { expect } from "expect";
+import { shiftedClock } from "../tests/support/shifted_clock.ts";
 import { waitFor } from "../tests/support/wait_for.ts";
 import { schedule } from "./schedule.ts";
-
-/** The real clock, as if it were that time now. */
-function clockAt(time: string) {
-  let offsetMs = Date.parse(time) - Date.now();
-  return {
-    now: () => Date.now() + offsetMs,
-    monotonic: () => performance.now(),
-    set: (to: string) => void (offsetMs = Date.parse(to) - Date.now()),
-  };
-}
 
 const onError = (error: unknown) => {
   throw error;
@@ -25,13 +16,13 @@ Deno.test("work is done in its zone, also where 02:30 is skipped, and once where
     ] as const
   ) {
     let runs = 0;
-    const clock = clockAt(time);
+    const clock = shiftedClock(time);
     const stop = schedule("30 2 * * *", { work: () => runs++, onError, clock, timezone })();
     await waitFor(() => Promise.resolve(runs === 1), { what: "the run" });
     stop();
   }
   let second = 0;
-  const clock = clockAt("2026-10-25T01:29:59.900Z"); // 02:30 for the second time
+  const clock = shiftedClock("2026-10-25T01:29:59.900Z"); // 02:30 for the second time
   const timezone = "Europe/Berlin";
   const stop = schedule("30 2 * * *", { work: () => second++, onError, clock, timezone })();
   await waitFor(() => Promise.resolve(clock.now() > Date.parse("2026-10-25T01:30:00.200Z")), {
@@ -46,7 +37,7 @@ Deno.test("work never runs twice at once, and goes on after it failed", async ()
   let most = 0;
   const errors: unknown[] = [];
   const gates: (() => void)[] = [];
-  const clock = clockAt("2026-01-01T00:00:00Z");
+  const clock = shiftedClock("2026-01-01T00:00:00Z");
   const work = async () => {
     most = Math.max(most, ++running);
     await new Promise<void>((resolve) => gates.push(resolve));
@@ -68,7 +59,7 @@ Deno.test("work never runs twice at once, and goes on after it failed", async ()
 
 Deno.test("jitter puts the begin off, and nothing comes twice within it", async () => {
   const times: number[] = [];
-  const clock = clockAt("2026-01-01T00:00:00.700Z");
+  const clock = shiftedClock("2026-01-01T00:00:00.700Z");
   const stop = schedule("* * * * * *", {
     work: () => times.push(clock.now() % 1000),
     onError,
@@ -82,7 +73,7 @@ Deno.test("jitter puts the begin off, and nothing comes twice within it", async 
 });
 
 Deno.test("a bad pattern, zone or jitter is refused before anything starts", () => {
-  const clock = clockAt("2026-01-01T00:00:00Z");
+  const clock = shiftedClock("2026-01-01T00:00:00Z");
   const parts = { work: () => {}, onError, clock };
   expect(() => schedule("never", parts)).toThrow('Cannot schedule "never"');
   expect(() => schedule("* * * * *", { ...parts, timezone: "Berlin" })).toThrow("no IANA time zone");

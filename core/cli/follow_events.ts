@@ -1,5 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { type Client, isObject, type JsonObject } from "./client.ts";
+import { exitCode } from "./cli_error.ts";
 import { oneLine } from "./escape_controls.ts";
 import { eventLine } from "./event_columns.ts";
 import { readEventStream, StreamBroken } from "./event_stream.ts";

@@ -3,6 +3,7 @@ import { exitCode } from "./cli_error.ts";
 import { commandTree } from "./completion/command_tree.ts";
 import { describeConsumers } from "./describe_consumers.ts";
 import { describeJobs } from "./describe_jobs.ts";
+import { describeSchedules } from "./describe_schedules.ts";
 import type { Command, Invocation } from "./invocation.ts";
 import { reportFailure } from "./report_failure.ts";
 import { versionText } from "./show_version.ts";
@@ -125,6 +126,7 @@ function describeGroups(program: Parser, run: Runner): void {
   describeEvents(group("events", "publish and read events"), run);
   describeConsumers(group("consumers", "hand events to workers, each to one, until it is done with"), parts);
   describeJobs(group("jobs", "watch and steer background work"), parts);
+  describeSchedules(group("schedules", "start jobs at their time"), { ...parts, whole: wholeNumber(0) });
   describeKeys(group("keys", "create, list and revoke API keys"), run);
 }
 

@@ -8,6 +8,7 @@ import type { Invocation } from "./invocation.ts";
 import { jobColumns, jobFault, jobState } from "./job_columns.ts";
 import { jobPath } from "./job_path.ts";
 import { openClient } from "./open_client.ts";
+import { passingFault } from "./passing_fault.ts";
 import { printJob } from "./print_job.ts";
 import { printJson } from "./print_json.ts";
 import { ProgressBar } from "./progress_bar.ts";
@@ -85,8 +86,8 @@ async function* changes(
       }
     } catch (error) {
       terminal.interrupted.throwIfAborted(); // what ends us breaks the connection too
-      if (!isPassing(error) || performance.now() - heardAt > patienceMs) throw error;
-      lost = error instanceof Error ? error.message : String(error);
+      lost = error instanceof StreamBroken ? error.message : passingFault(error);
+      if (performance.now() - heardAt > patienceMs) throw error;
     }
     terminal.interrupted.throwIfAborted();
     terminal.progress?.show("");
@@ -98,10 +99,4 @@ async function* changes(
 
 function isEnd({ state }: JsonObject): boolean {
   return state === "completed" || state === "failed" || state === "cancelled";
-}
-
-/** Whether the same request may well succeed later. */
-function isPassing(error: unknown): boolean {
-  return error instanceof StreamBroken || (error instanceof CliError &&
-    (error.exitCode === exitCode.unreachable || error.status === 429 || (error.status ?? 0) >= 500));
 }

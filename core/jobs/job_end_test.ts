@@ -120,6 +120,22 @@ testJobs("a plugin that stops hands its jobs back, and goes on with them when it
   expect(await kernel.news(id)).toEqual(["job.enqueued", "job.started", "job.returned", "job.started"]);
 });
 
+testJobs("what a run was told first counts", async (place) => {
+  let told = 0;
+  const gate = Promise.withResolvers<void>();
+  await using kernel = await startJobKernel((host) =>
+    host.job(wait, async (_input, { signal }) => {
+      await aborted(signal);
+      told++;
+      await gate.promise;
+    }, { timeLimitMs: 20, retry: { maxAttempts: 1 } }), place);
+  const { id } = await kernel.host.enqueue(wait, null);
+  await waitFor(() => told === 1, { what: "the signal" });
+  expect((await kernel.post(`/api/jobs/${id}/cancel`)).body).toMatchObject({ cancelling: true });
+  gate.resolve();
+  expect(await kernel.reach(id, "failed")).toMatchObject({ error: { code: "time_limit" } });
+});
+
 testJobs(
   "work that outlasts its plugin runs nowhere else, and is handed back when it ends",
   async (place) => {

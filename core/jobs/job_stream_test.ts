@@ -34,6 +34,8 @@ class Reader implements AsyncDisposable {
   readonly items: Shown[] = [];
   readonly problems: Shown[] = [];
   ended = false;
+  /** Why the connection broke, where it did. */
+  fault: unknown;
   #cut = new AbortController();
   #reading: Promise<void> | undefined;
 
@@ -48,7 +50,9 @@ class Reader implements AsyncDisposable {
     });
     reader.#reading = (async () => {
       for await (const text of answer.body!.pipeThrough(new TextDecoderStream())) parser.feed(text);
-    })().catch(() => {}).finally(() => reader.ended = true);
+    })().catch((error) => {
+      if (!reader.#cut.signal.aborted) reader.fault = error;
+    }).finally(() => reader.ended = true);
     return reader;
   }
 
@@ -152,6 +156,7 @@ Deno.test("streams are bounded in number, and end with the agent", async () => {
   }
   for (const reader of ended) {
     await waitFor(() => reader.ended, { what: "the end" });
+    expect(reader.fault).toBeUndefined();
     await reader[Symbol.asyncDispose]();
   }
 });

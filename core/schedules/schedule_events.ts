@@ -38,7 +38,7 @@ export const scheduleMissed = defineEvent(
   "schedule.missed",
   z.object({
     ...schedule,
-    count: z.int().describe("100 at the most: there may be older ones then"),
+    count: z.int().describe("1000 at the most: there may be older ones then"),
     first_at: z.string(),
     last_at: z.string(),
   }),

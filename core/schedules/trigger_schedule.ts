@@ -16,6 +16,8 @@ import { Timing } from "./timing.ts";
 export const graceMs = 60_000;
 /** Occurrences that are made up for at the most. */
 const maxMissed = 100;
+/** Occurrences that are looked at; older ones are not even counted. */
+const maxPassed = 1000;
 
 export interface TriggerParts {
   readonly store: ScheduleStore;
@@ -38,8 +40,7 @@ export async function triggerDue(parts: TriggerParts, id: string): Promise<boole
     const row = await store.lockDue(trx, { id, nowMs });
     if (!row || row.next_ms === null) return false;
     const timing = new Timing(JSON.parse(row.timing));
-    const count = maxMissed;
-    const passed = timing.between(row.next_ms, { untilMs: nowMs, count });
+    const passed = timing.between(row.next_ms, { untilMs: nowMs, count: maxPassed });
     const { chosen, given } = choose(passed, { row, nowMs });
     if (given.length > 0) await tellMissed(trx, { row, given, parts });
     for (const [index, occurrence] of chosen.entries()) {
@@ -132,7 +133,9 @@ function choose(
   const late = passed.filter((ms) => ms < nowMs - graceMs);
   const due: Occurrence[] = passed.slice(late.length).map((ms) => ({ planned_ms: ms, reason: "due" }));
   const missed: Occurrence[] = late.map((ms) => ({ planned_ms: ms, reason: "missed" }));
-  if (row.missed === "all") return { chosen: [...missed, ...due], given: [] };
+  if (row.missed === "all") {
+    return { chosen: [...missed.slice(-maxMissed), ...due], given: late.slice(0, -maxMissed) };
+  }
   if (row.missed === "skip" || missed.length === 0) return { chosen: due, given: late };
   // One run stands for all of them; where one is due right now, that is it.
   return due.length > 0

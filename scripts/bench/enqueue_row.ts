@@ -22,7 +22,8 @@ const sample = defineJob(
     note: z.string(),
   }),
 );
-const work = `p99 of host.enqueue, ${enqueuers} at once, each event stored with it, while 16 jobs run at a time`;
+const work =
+  `p99 of host.enqueue, ${enqueuers} at once, each event stored with it, while 16 jobs run at a time`;
 const baseline = `p99 of host.publish, ${enqueuers} at once, on an agent that does nothing else`;
 const goal = { kind: "figure", below: 20 } as const;
 
@@ -95,5 +96,8 @@ async function timed(count: number, act: () => Promise<unknown>): Promise<Measur
     },
   });
   times.sort((one, other) => one - other);
-  return { figure: quantile(times, 0.99), also: { p50_ms: quantile(times, 0.5), per_second: count / seconds } };
+  return {
+    figure: quantile(times, 0.99),
+    also: { p50_ms: quantile(times, 0.5), per_second: count / seconds },
+  };
 }

@@ -1,7 +1,7 @@
 import { expect } from "expect";
 import { join } from "node:path";
 import { type AllRows, allRows } from "../support/all_rows.ts";
-import { cliAt, createPlace, type Place, startAt } from "../support/backup_agents.ts";
+import { cliAt, createPlace, nothingToSay, type Place, startAt } from "../support/backup_agents.ts";
 import { publishEvents } from "../support/publish_events.ts";
 import type { Agent } from "../support/run_agent.ts";
 import { storedEvents } from "../support/stored_events.ts";
@@ -57,7 +57,7 @@ async function work(agent: Agent): Promise<readonly number[]> {
 
 async function restored(from: Place, to: Place, file: string): Promise<void> {
   const result = await cliAt(to, "restore", file, "--json");
-  expect(result).toMatchObject({ code: 0, stderr: "" });
+  expect(result).toMatchObject({ code: 0, stderr: nothingToSay });
   expect(JSON.parse(result.stdout)).toMatchObject({ restored: true, keys: true, faults: [] });
   for (const name of ["node.id", "admin.key"]) {
     expect(await Deno.readTextFile(join(to.dataDir, name))).toBe(
@@ -93,7 +93,7 @@ for (const [one, other] of combinations) {
         handedOut = await work(agent);
         await agent.stop();
         const made = await cliAt(from, "backup", file, "--json");
-        expect(made).toMatchObject({ code: 0, stderr: "" });
+        expect(made).toMatchObject({ code: 0, stderr: nothingToSay });
         expect(JSON.parse(made.stdout)).toMatchObject({ faults: [], left_out: [], keys: true });
         expect((await Deno.stat(file)).mode! & 0o777).toBe(0o600);
         before = await allRows(from.database);
@@ -163,7 +163,7 @@ Deno.test("what retention removed and signed for is whole in a backup, and the n
     await untilGap(from);
   }
   expect(await cliAt(from, "backup", file)).toMatchObject({ code: 0 });
-  expect(await cliAt(to, "restore", file)).toMatchObject({ code: 0, stderr: "" });
+  expect(await cliAt(to, "restore", file)).toMatchObject({ code: 0, stderr: nothingToSay });
   expect(await allRows(to.database)).toEqual(await allRows(from.database));
   const keyFile = "event-store/anchor.key";
   expect(await Deno.readTextFile(join(to.dataDir, keyFile))).toBe(

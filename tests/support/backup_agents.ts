@@ -1,3 +1,4 @@
+import { expect } from "expect";
 import { join } from "node:path";
 import { createDatabase } from "./postgres.ts";
 import { freePort } from "./free_port.ts";
@@ -52,3 +53,6 @@ export function startAt({ config, dataDir }: Place, extra: object = {}): Promise
 export function cliAt({ configFile }: Place, ...args: readonly string[]): Promise<CliResult> {
   return runCli(["--config", configFile, ...args], { timeoutMs: 120_000 });
 }
+
+/** What a command prints to standard error when all is well; the server of a test may be fast and forgetful. */
+export const nothingToSay = expect.stringMatching(/^(warning: PostgreSQL has fsync=off.*\n)?$/);
