@@ -75,8 +75,8 @@ export class ScheduleRunner {
     let isWaiting = false;
     for (const { id, job } of await this.#store.due(this.#clock.now(), pageSize)) {
       if (signal.aborted) return 0;
-      if (!parts.jobs.find(job)) continue; // another agent may do such jobs, or this one later on
-      if (!await this.#trigger(id)) isWaiting = true;
+      // Another agent may do such jobs, or this one in a moment, when their plugin has started anew.
+      if (!parts.jobs.find(job) || !await this.#trigger(id)) isWaiting = true;
     }
     await this.#tidy();
     const nowMs = this.#clock.now();

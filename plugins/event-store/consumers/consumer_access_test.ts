@@ -72,6 +72,7 @@ Deno.test("whatever cannot be understood is told by name", async () => {
     ["POST", "c/ack", {}, 422, "body.tokens"],
     ["POST", "c/ack", { tokens: [] }, 422, "body.tokens"],
     ["POST", "c/ack", { tokens: ["1.nonsense"] }, 422, "body.tokens"],
+    ["POST", "c/ack", { tokens: [token.replace(/^\d+/, "9999999999999999")] }, 422, "body.tokens"],
     ["POST", "c/ack", { tokens: Array(1001).fill(token) }, 422, "body.tokens"],
     ["POST", "c/nak", { tokens: [token], delay: "8d" }, 422, "body.delay"],
     ["POST", "c/nak", { tokens: [token], error: "x".repeat(2001) }, 422, "body.error"],

@@ -33,8 +33,6 @@ Deno.test("a worker's day: make a consumer, fetch, acknowledge, give back, ask f
     status: 200,
     body: { acknowledged: 1, stale: [] },
   });
-  const inexact = one!.replace(/^1/, "9999999999999999");
-  expect(await post(kernel, "billing/ack", { tokens: [inexact] })).toMatchObject({ status: 422 });
   expect(await post(kernel, "billing/extend", { tokens: [one, two], ack_wait: "5m" })).toEqual({
     status: 200,
     body: { extended: 1, stale: [one] },

@@ -244,12 +244,14 @@ testOnEveryLog(
     let answers = 0;
     const timer = setInterval(() => turns++, 1);
     const id = await begin(kernel, {});
-    const isOver = ended(kernel, id).then(() => clearInterval(timer));
-    for (let over = false; !over;) {
+    let isOver = false;
+    const end = ended(kernel, id).finally(() => isOver = true);
+    while (!isOver) {
       await (await kernel.fetch("/health/live")).text();
       answers++;
-      over = await Promise.race([isOver.then(() => true), false]);
     }
+    await end;
+    clearInterval(timer);
     expect(sequences(kernel, id)).toEqual(Array.from({ length: 20_000 }, (_, n) => n + 1));
     expect(turns).toBeGreaterThan(50); // of a hundred batches
     expect(answers).toBeGreaterThan(15);
