@@ -5,6 +5,7 @@ import { pause } from "../supervise.ts";
 import { CommitQueues } from "./commit_queues.ts";
 import { CommitSignal } from "./commit_signal.ts";
 import { FullDisk } from "./full_disk.ts";
+import { guardConnections } from "./lost_connection.ts";
 import { migrate } from "./migrate.ts";
 import type { StorageSettings } from "./settings.ts";
 import type { Storage, StorageOptions } from "./storage.ts";
@@ -43,7 +44,7 @@ export async function openPostgres(settings: StorageSettings, options: StorageOp
     dialect: {
       createAdapter: () => dialect.createAdapter(),
       createDriver: () =>
-        queues.attach(disk.guard(dialect.createDriver()), () => {
+        queues.attach(disk.guard(guardConnections(dialect.createDriver())), () => {
           disk.written();
           committed.fire();
         }),
