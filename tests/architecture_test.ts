@@ -13,7 +13,7 @@ const importedOnce: Readonly<Record<string, string>> = {
   "@nats-io/jetstream": "core/bus/nats_stream.ts",
   "@nats-io/transport-node": "core/bus/nats_connection.ts",
   "commander": "core/cli/program.ts",
-  "croner": "core/schedule.ts",
+  "croner": "core/cron.ts",
   "eventsource-parser": "core/cli/event_stream.ts",
   "ipaddr.js": "core/net/address_rules.ts",
   "pg": "core/storage/postgres.ts",
