@@ -6,6 +6,7 @@ import type { RunRow, ScheduleRow, ScheduleTables } from "./schedule_tables.ts";
 
 /** The tables of schedules, and those of the jobs that they start. */
 type Tables = ScheduleTables & JobTables;
+/** A transaction in which schedules, jobs and events change together. */
 export type ScheduleTrx = Transaction<Tables>;
 
 /** A run with the state of its job; null where that is forgotten, or none was started. */

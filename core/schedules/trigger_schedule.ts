@@ -19,6 +19,7 @@ const maxMissed = 100;
 /** Occurrences that are looked at; older ones are not even counted. */
 const maxPassed = 1000;
 
+/** What turns an occurrence into a job. */
 export interface TriggerParts {
   readonly store: ScheduleStore;
   readonly events: ScheduleEvents;
