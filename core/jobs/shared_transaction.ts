@@ -2,11 +2,14 @@ import type { Kysely, Transaction } from "kysely";
 import { setImmediate } from "node:timers";
 import { currentContext, withContext } from "../context.ts";
 import { Problem } from "../errors.ts";
+import { Turns } from "../turns.ts";
 
 /** Pieces of work in one transaction at the most, so that none holds the database for long. */
 const maxTogether = 64;
 /** Pieces of work that may wait. */
 const maxWaiting = 10_000;
+/** How long one transaction may follow the other while everybody else waits, in milliseconds. */
+const longestTurnMs = 20;
 
 interface Waiting<Tables> {
   readonly work: (trx: Transaction<Tables>) => Promise<() => void>;
@@ -52,7 +55,9 @@ export class SharedTransaction<Tables> {
   }
 
   async #run(): Promise<void> {
+    const turns = new Turns(longestTurnMs);
     while (this.#waiting.length > 0) {
+      await turns.next();
       // One turn of the event loop: whatever comes with this work joins its transaction.
       await new Promise<void>((resolve) => setImmediate(resolve));
       const together = this.#waiting.splice(0, maxTogether);

@@ -70,6 +70,9 @@ async function firstDay(machine: EmptyMachine): Promise<void> {
   await waitFor(async () => (await machine.run("status")).stdout.includes("healthy"), {
     what: "good health",
   });
+  expect(await works("events", "verify")).toContain("intact");
+  for (const list of [["jobs", "list"], ["schedules", "list"], ["consumers", "list"]]) await works(...list);
+  expect(await works("plan")).toContain("event-store");
   await works("keys", "create", "website", "--scope", "write");
   expect(await works("keys", "list")).toContain("website");
   expect(await works("completion", "bash")).toContain("follow");

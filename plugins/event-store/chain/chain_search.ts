@@ -1,4 +1,4 @@
-import { Turns } from "../turns.ts";
+import { Turns } from "../../../core/turns.ts";
 import type { EventStore } from "../store.ts";
 import type { EventRow } from "../tables.ts";
 import type { ChainStore } from "./chain_store.ts";

@@ -3,7 +3,7 @@ import { Problem } from "../../../core/errors.ts";
 import type { HttpEnv } from "../../../core/http/env.ts";
 import { decodeJson } from "../../../core/http/json_text.ts";
 import type { Draft } from "../log/draft.ts";
-import { Turns } from "../turns.ts";
+import { Turns } from "../../../core/turns.ts";
 
 /** Events of one batch. */
 export const maxBatchEvents = 1000;

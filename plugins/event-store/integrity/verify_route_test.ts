@@ -1,4 +1,5 @@
 import { expect } from "expect";
+import { waitFor } from "../../../tests/support/wait_for.ts";
 import type { Kysely } from "kysely";
 import { eventDraft } from "../../../tests/support/event_draft.ts";
 import { startTestKernel, type TestKernel } from "../../../tests/support/test_kernel.ts";
@@ -77,6 +78,10 @@ Deno.test("what it finds shows in /health from then on", async () => {
     const { checks } = await (await kernel.fetch("/health")).json();
     return checks.find(({ name }: { name: string }) => name === "log");
   };
+  // A caller's wrong note is the caller's: anybody who may read could make the agent look damaged otherwise.
+  expect(await verify(kernel, "?from_seq=1000")).toMatchObject({ ok: false, finding_count: 1 });
+  expect(await verify(kernel, `?expect=20:${"0".repeat(64)}`)).toMatchObject({ ok: false });
+  expect(await check()).toMatchObject({ status: "up" });
   await db.updateTable("event_store_event").set({ payload: "{}", user_name: "somebody" }).where("seq", "=", 7)
     .execute();
   expect(await verify(kernel)).toMatchObject({
@@ -84,7 +89,9 @@ Deno.test("what it finds shows in /health from then on", async () => {
     finding_count: 1,
     findings: [{ kind: "content_changed", seq: 7, to_seq: 7, detail: "Event 7 is not what was stored" }],
   });
-  expect(await check()).toMatchObject({ status: "degraded", message: expect.stringContaining("Event 7") });
+  // A report on health is up to a second old.
+  await waitFor(async () => (await check()).status === "degraded", { what: "the check to tell of it" });
+  expect(await check()).toMatchObject({ message: expect.stringContaining("Event 7") });
 });
 
 Deno.test("one verification at a time; who leaves ends it", async () => {

@@ -2,6 +2,7 @@ import { setImmediate } from "node:timers";
 import { messageOf, Problem } from "../../../core/errors.ts";
 import type { Logger } from "../../../core/log.ts";
 import type { Draft, Landed } from "./draft.ts";
+import { Turns } from "../../../core/turns.ts";
 import type { EventStore } from "../store.ts";
 import type { EventRow } from "../tables.ts";
 
@@ -10,6 +11,8 @@ const maxBatch = 256;
 const maxBatchCharacters = 1024 * 1024;
 /** Characters of payload that may wait, whatever `maxPending` says about their number. */
 const maxPendingCharacters = 64 * 1024 * 1024;
+/** How long one commit may follow the other while everybody else waits, in milliseconds. */
+const longestTurnMs = 20;
 
 /** One event, which shares a transaction with whatever else waits. */
 interface Single {
@@ -101,9 +104,12 @@ export class GroupCommit {
   async #run(): Promise<void> {
     // One turn of the event loop: whatever arrived with this append joins its transaction.
     await new Promise<void>((resolve) => setImmediate(resolve));
+    const turns = new Turns(longestTurnMs);
     while (this.#waiting.length > 0) {
       await this.#commit(this.#takeNext());
-      if (this.#waiting.length > 0) await new Promise<void>((resolve) => setImmediate(resolve));
+      if (this.#waiting.length === 0) break;
+      await new Promise<void>((resolve) => setImmediate(resolve));
+      await turns.next(); // a plugin that publishes without a pause must not keep every request waiting
     }
     this.#running = undefined;
   }

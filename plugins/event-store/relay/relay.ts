@@ -12,7 +12,7 @@ import { findPosition } from "./relay_position.ts";
 import type { EventStore, RelayPosition } from "../store.ts";
 import type { EventRow } from "../tables.ts";
 import { SendWindow } from "./send_window.ts";
-import { Turns } from "../turns.ts";
+import { Turns } from "../../../core/turns.ts";
 
 const encoder = new TextEncoder();
 /** Events read at once from the storage. */

@@ -3,7 +3,7 @@ import { scanEvents } from "../search/scan_events.ts";
 import type { SubjectCatalog } from "../search/subject_catalog.ts";
 import type { EventStore } from "../store.ts";
 import type { EventRow } from "../tables.ts";
-import { Turns } from "../turns.ts";
+import { Turns } from "../../../core/turns.ts";
 import type { Replay } from "./replay_store.ts";
 import type { Replays } from "./replays.ts";
 

@@ -10,7 +10,7 @@ import { scanEvents, type ScanResult } from "../search/scan_events.ts";
 import type { SubjectCatalog } from "../search/subject_catalog.ts";
 import type { EventStore } from "../store.ts";
 import type { EventRow } from "../tables.ts";
-import { Turns } from "../turns.ts";
+import { Turns } from "../../../core/turns.ts";
 import { Pacer } from "./pacer.ts";
 import type { Replay, ReplayProgress, ReplayState, ReplayStore } from "./replay_store.ts";
 import { confirm, republish } from "./republish.ts";

@@ -1,5 +1,5 @@
 import type { EventIndex, IndexedColumn, KeyRange } from "./event_index.ts";
-import type { Turns } from "../turns.ts";
+import type { Turns } from "../../../core/turns.ts";
 
 /** Entries of the index that one statement reads at the most: about two milliseconds. */
 const maxEntries = 4000;

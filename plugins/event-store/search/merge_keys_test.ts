@@ -6,7 +6,7 @@ import { migrations } from "../migrations.ts";
 import { EventStore } from "../store.ts";
 import { mergeKeys } from "./merge_keys.ts";
 import { EventIndex } from "./event_index.ts";
-import { Turns } from "../turns.ts";
+import { Turns } from "../../../core/turns.ts";
 
 const names = ["often", "often", "often", "now", "then", "rarely"].map((name) => `hub.a.demo.${name}`);
 

@@ -1,7 +1,7 @@
 import type { EventFilter } from "./event_filter.ts";
 import { SearchWindows } from "./search_windows.ts";
 import type { SubjectCatalog } from "./subject_catalog.ts";
-import { Turns } from "../turns.ts";
+import { Turns } from "../../../core/turns.ts";
 import type { EventStore } from "../store.ts";
 import type { EventRow } from "../tables.ts";
 

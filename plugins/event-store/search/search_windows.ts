@@ -2,7 +2,7 @@ import type { EventFilter } from "./event_filter.ts";
 import type { SequenceRange } from "../log/read_page.ts";
 import { mergeKeys } from "./merge_keys.ts";
 import type { ChosenKeys, SubjectCatalog } from "./subject_catalog.ts";
-import type { Turns } from "../turns.ts";
+import type { Turns } from "../../../core/turns.ts";
 
 /** Sequences looked through by one statement: grows while that is quick, shrinks when it holds the loop too long. */
 const firstWindow = 2000;

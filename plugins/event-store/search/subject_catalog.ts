@@ -3,7 +3,7 @@ import type { Logger } from "../../../core/log.ts";
 import type { EventFilter } from "./event_filter.ts";
 import type { EventTail } from "../log/event_tail.ts";
 import type { EventIndex, IndexedColumn } from "./event_index.ts";
-import { Turns } from "../turns.ts";
+import { Turns } from "../../../core/turns.ts";
 
 /** Subjects kept in memory, some 10 MB of them; a log with more is searched event by event. */
 const maxSubjects = 50_000;
