@@ -1,17 +1,21 @@
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
+import { Problem } from "../errors.ts";
 import type { HttpEnv } from "../http/env.ts";
+import type { OpenStream, OpenStreams } from "../http/open_streams.ts";
 import { seesProject } from "../http/principal.ts";
+import { websocketHandlers } from "../http/send_socket.ts";
+import { sseHead, sseResponse } from "../http/send_sse.ts";
 import { upgradeWebSocket } from "../http/serve.ts";
 import type { Tickets } from "../http/tickets.ts";
+import type { JobBoard } from "./job_board.ts";
+import { jobFeed } from "./job_feed.ts";
 import { jobDetailJson, jobJson } from "./job_json.ts";
 import type { JobReader } from "./job_reader.ts";
 import { jobParams, visibleJob } from "./job_routes.ts";
 import { isEnd, jobStates } from "./job_state.ts";
-import type { JobStream, JobStreams } from "./job_streams.ts";
 import type { JobSummary } from "./job_tables.ts";
 import type { Registrations } from "./registrations.ts";
-import { sseResponse, websocketHandlers } from "./send_stream.ts";
 
 const tags = ["jobs"];
 const readOrTicket: Record<string, string[]>[] = [{ key: ["read"] }, { ticket: [] }];
@@ -85,54 +89,60 @@ const ticketRoute = createRoute({
 
 interface JobStreamParts {
   readonly tickets: Tickets;
-  readonly streams: JobStreams;
+  readonly board: JobBoard;
+  readonly streams: OpenStreams;
   readonly reader: JobReader;
   readonly registrations: Registrations;
 }
 
+/** The JSON text of a job. */
+type JobText = (row: JobSummary) => string | Promise<string>;
+
 /** The streams; they have to be added before `/api/jobs/{id}`. */
 export function addJobStreams(http: OpenAPIHono<HttpEnv>, parts: JobStreamParts): void {
-  const { streams, reader, registrations } = parts;
+  const { board, streams, reader, registrations } = parts;
   const isRegistered = (name: string) => registrations.has(name);
+  const answer = (c: Context<HttpEnv>, opened: OpenStream<JobSummary>, text: JobText) =>
+    sseResponse(opened, {
+      correlationId: c.env.correlationId,
+      keepaliveMs: streams.keepaliveMs,
+      frames: async (rows) => (await Promise.all(rows.map(text))).map((each) => `data: ${each}\n\n`).join(""),
+    });
   http.openapi(ticketRoute, (c) => {
     const { ticket, expiresAt } = parts.tickets.issue(c.env.principal!);
     return c.json({ ticket, expires_at: expiresAt }, 201);
   });
   http.openapi(allRoute, (c) => {
-    if (c.req.method === "HEAD") return emptyStream(c);
+    if (c.req.method === "HEAD") return sseHead(c);
     const { name, state } = c.req.valid("query");
     const { principal } = c.env;
-    const opened = streams.open({
-      accepts: (row) =>
-        seesProject(principal, row.project) && (name === undefined || row.name === name) &&
-        (state === undefined || row.state === state),
-      first: () =>
-        reader.list({ name, state: "running", projects: principal?.projects ?? undefined }, {
-          limit: maxFirst,
-        }),
-      endsWithJob: false,
+    const accepts = (row: JobSummary) =>
+      seesProject(principal, row.project) && (name === undefined || row.name === name) &&
+      (state === undefined || row.state === state);
+    const filter = { name, state: "running", projects: principal?.projects ?? undefined } as const;
+    const first = () => reader.list(filter, { limit: maxFirst });
+    const opened = streams.open<JobSummary>({
       stillAllowed: () => c.env.stillAllowed(),
+      feed: (signal, fail) =>
+        jobFeed({ board, accepts, first, endsWithJob: false, signal, onOverflow: () => fail(slowReader()) }),
     });
-    const text = (row: JobSummary) => JSON.stringify(jobJson(row, isRegistered));
-    return sseResponse(opened, {
-      correlationId: c.env.correlationId,
-      keepaliveMs: streams.keepaliveMs,
-      text,
-    });
+    return answer(c, opened, (row) => JSON.stringify(jobJson(row, isRegistered)));
   });
   http.openapi(oneRoute, async (c) => {
-    if (c.req.method === "HEAD") return emptyStream(c);
+    if (c.req.method === "HEAD") return sseHead(c);
     const { opened, text } = await openOne(c, parts, c.req.valid("param").id);
-    return sseResponse(opened, {
-      correlationId: c.env.correlationId,
-      keepaliveMs: streams.keepaliveMs,
-      text,
-    });
+    return answer(c, opened, text);
   });
   http.openapi(websocketRoute, async (c) => {
     const { opened, text } = await openOne(c, parts, c.req.valid("param").id);
     try {
-      return upgradeWebSocket(c, websocketHandlers(opened, { correlationId: c.env.correlationId, text }));
+      const handlers = websocketHandlers(opened, {
+        correlationId: c.env.correlationId,
+        messages: (rows) => Promise.all(rows.map(text)),
+        advice: "connect again",
+        done: "the job has ended",
+      });
+      return upgradeWebSocket(c, handlers);
     } catch (error) {
       opened.close();
       throw error;
@@ -143,16 +153,17 @@ export function addJobStreams(http: OpenAPIHono<HttpEnv>, parts: JobStreamParts)
 /** One job: the end of it comes with its result. */
 async function openOne(
   { env }: Context<HttpEnv>,
-  { streams, reader, registrations }: JobStreamParts,
+  { board, streams, reader, registrations }: JobStreamParts,
   id: string,
-): Promise<{ opened: JobStream; text: (row: JobSummary) => Promise<string> }> {
+): Promise<{ opened: OpenStream<JobSummary>; text: JobText }> {
   const job = await visibleJob(reader, { id, principal: env.principal });
   const isRegistered = (name: string) => registrations.has(name);
-  const opened = streams.open({
-    accepts: (row) => row.id === id,
-    first: async () => [await reader.find(id) ?? job],
-    endsWithJob: true,
+  const accepts = (row: JobSummary) => row.id === id;
+  const first = async () => [await reader.find(id) ?? job];
+  const opened = streams.open<JobSummary>({
     stillAllowed: () => env.stillAllowed(),
+    feed: (signal, fail) =>
+      jobFeed({ board, accepts, first, endsWithJob: true, signal, onOverflow: () => fail(slowReader()) }),
   });
   const text = async (row: JobSummary) => {
     const whole = isEnd(row.state) ? await reader.find(id) : undefined;
@@ -161,7 +172,6 @@ async function openOne(
   return { opened, text };
 }
 
-/** Hono drops the body of an answer to HEAD without cancelling it: the stream would stay open for ever. */
-function emptyStream(c: Context<HttpEnv>): Response {
-  return c.body(null, 200, { "content-type": "text/event-stream; charset=utf-8" });
+function slowReader(): Problem {
+  return new Problem(429, "slow_reader", { detail: "The reader fell too far behind; connect again" });
 }

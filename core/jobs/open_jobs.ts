@@ -4,6 +4,7 @@ import type { Clock } from "../clock.ts";
 import { messageOf } from "../errors.ts";
 import type { Health, HealthChecks } from "../health.ts";
 import type { HttpEnv } from "../http/env.ts";
+import { OpenStreams } from "../http/open_streams.ts";
 import type { Mountable } from "../http/mount.ts";
 import { newApp } from "../http/new_app.ts";
 import type { Tickets } from "../http/tickets.ts";
@@ -11,6 +12,7 @@ import type { JournalSlot } from "../journal_slot.ts";
 import type { Logger } from "../log.ts";
 import type { PluginMetrics } from "../metrics.ts";
 import type { Publisher } from "../publisher.ts";
+import { hearOthers } from "../storage/hear_others.ts";
 import type { Storage } from "../storage/storage.ts";
 import { pause, supervise } from "../supervise.ts";
 import type { ActiveRun } from "./active_run.ts";
@@ -26,7 +28,6 @@ import { JobRunner } from "./job_runner.ts";
 import type { JobSettings } from "./job_settings.ts";
 import { JobStore } from "./job_store.ts";
 import { addJobStreams } from "./job_stream_routes.ts";
-import { JobStreams } from "./job_streams.ts";
 import { jobMigrations, type JobTables } from "./job_tables.ts";
 import { LeaseKeeper } from "./lease_keeper.ts";
 import { type Declaration, Registrations } from "./registrations.ts";
@@ -36,6 +37,8 @@ import { SharedTransaction } from "./shared_transaction.ts";
 const leaseEndPart = 0.8;
 /** How soon the commits of other agents are looked into, in milliseconds: they may be many. */
 const hintMs = 100;
+/** Silence after which a stream sends a sign of life, in milliseconds. */
+const keepaliveMs = 15_000;
 /** How often old jobs are removed, in milliseconds, and how many at once. */
 const pruneEveryMs = 60_000;
 const pruneSize = 500;
@@ -89,11 +92,12 @@ export async function openJobs(options: JobsOptions): Promise<Jobs> {
   board.listen((row) => scout.noticed(row));
   const unmount = options.mount({ name: "jobs", prefixes: ["/api/jobs"], app: routes(parts) });
   const removeCheck = options.health.add("jobs", () => healthOf(runner.problem ?? keeper.problem));
-  const stopHearing = hearOthers(storage, () => {
+  const look = () => {
     runner.poke();
     scout.look();
     keeper.check().catch((error) => log.debug("running jobs could not be looked at", { error }));
-  });
+  };
+  const stopHearing = hearOthers(storage, { hintMs, look });
   const closing = parts.closing;
   const loops: Promise<void>[] = [];
   const loop = (name: string, work: (signal: AbortSignal) => Promise<void>) => {
@@ -144,7 +148,7 @@ function assemble(options: JobsOptions) {
   const closing = new AbortController();
   const scout = new ChangeScout({ reader, board, log });
   const onWatched = (isWatched: boolean) => isShared && scout.watch(isWatched);
-  const streams = new JobStreams({ board, maxStreams: settings.max_streams, onWatched });
+  const streams = new OpenStreams({ maxStreams: settings.max_streams, keepaliveMs, onWatched });
   const told = declareJobMetrics(metrics, { reader, clock, streams: () => streams.count });
   const leaseMs = settings.lease;
   const leaseEndMs = isShared ? leaseMs * leaseEndPart : Infinity;
@@ -177,22 +181,6 @@ function routes(
   addJobStreams(app, parts);
   addJobRoutes(app, parts);
   return app;
-}
-
-/** Commits may follow each other closely; `look` is called some time after the first, for all of them. */
-function hearOthers(storage: Storage, look: () => void): () => void {
-  if (storage.kind === "sqlite") return () => {}; // nobody else changes anything there
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const stop = storage.onCommit(() => {
-    timer ??= setTimeout(() => {
-      timer = undefined;
-      look();
-    }, hintMs);
-  });
-  return () => {
-    stop();
-    clearTimeout(timer);
-  };
 }
 
 async function prune(

@@ -7,6 +7,7 @@ import type { Jobs } from "../jobs/open_jobs.ts";
 import type { JournalSlot } from "../journal_slot.ts";
 import type { Logger } from "../log.ts";
 import type { Publisher } from "../publisher.ts";
+import { hearOthers } from "../storage/hear_others.ts";
 import type { Storage } from "../storage/storage.ts";
 import { supervise } from "../supervise.ts";
 import { ScheduleDesk } from "./schedule_desk.ts";
@@ -59,7 +60,7 @@ export async function openSchedules(options: SchedulesOptions): Promise<Schedule
         ? { status: "up" }
         : { status: "degraded", message: `schedules wait: ${messageOf(runner.problem)}` },
   );
-  const stopHearing = hearOthers(storage, () => runner.poke());
+  const stopHearing = hearOthers(storage, { hintMs, look: () => runner.poke() });
   const closing = new AbortController();
   let loop: Promise<void> | undefined;
   const stop = async () => {
@@ -78,21 +79,5 @@ export async function openSchedules(options: SchedulesOptions): Promise<Schedule
       await stop();
       await unmount();
     },
-  };
-}
-
-/** Commits may follow each other closely; `look` is called some time after the first, for all of them. */
-function hearOthers(storage: Storage, look: () => void): () => void {
-  if (storage.kind === "sqlite") return () => {}; // nobody else changes anything there
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const stop = storage.onCommit(() => {
-    timer ??= setTimeout(() => {
-      timer = undefined;
-      look();
-    }, hintMs);
-  });
-  return () => {
-    stop();
-    clearTimeout(timer);
   };
 }

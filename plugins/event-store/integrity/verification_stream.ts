@@ -1,5 +1,6 @@
 import { Problem } from "../../../core/errors.ts";
 import { problemBody, problemOf } from "../../../core/http/problem.ts";
+import { sseFrame, sseHeaders } from "../../../core/http/send_sse.ts";
 import type { Storage } from "../../../core/storage/storage.ts";
 import type { Finding } from "./finding.ts";
 import type { LogCondition } from "./log_condition.ts";
@@ -31,7 +32,7 @@ export function verificationStream(options: StreamOptions): Response {
   const body = new ReadableStream<Uint8Array>({
     start: (controller) => {
       const send = (event: string, data: unknown) => {
-        if (!left.signal.aborted) controller.enqueue(frame(event, data));
+        if (!left.signal.aborted) controller.enqueue(encoder.encode(sseFrame(event, data)));
       };
       void verify(options, { signal, send }).catch((error) => {
         send("error", problemBody(problemOf(signal.aborted ? stopped() : error), options.correlationId));
@@ -42,13 +43,7 @@ export function verificationStream(options: StreamOptions): Response {
     },
     cancel: () => left.abort(),
   });
-  return new Response(body, {
-    headers: {
-      "content-type": "text/event-stream; charset=utf-8",
-      "cache-control": "no-cache, no-transform",
-      "x-accel-buffering": "no",
-    },
-  });
+  return new Response(body, { headers: sseHeaders });
 }
 
 async function verify(
@@ -88,10 +83,6 @@ function resultJson({ fromSeq, head, events, findings, findingCount, signers }: 
 
 function findingJson({ kind, seq, toSeq, detail }: Finding) {
   return { kind, seq, to_seq: toSeq, detail };
-}
-
-function frame(event: string, data: unknown): Uint8Array {
-  return encoder.encode(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`);
 }
 
 function stopped(): Problem {

@@ -1,6 +1,7 @@
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import { Problem } from "../../../core/errors.ts";
 import type { HttpEnv } from "../../../core/http/env.ts";
+import { sseHead } from "../../../core/http/send_sse.ts";
 import { requireUnlimited } from "../../../core/http/principal.ts";
 import type { Storage } from "../../../core/storage/storage.ts";
 import type { LogCondition } from "./log_condition.ts";
@@ -51,10 +52,7 @@ export function addVerifyRoute(http: OpenAPIHono<HttpEnv>, parts: VerifyParts): 
   let running = false;
   http.openapi(verifyRoute, (c) => {
     requireUnlimited(c.env.principal);
-    // Hono drops the body of an answer to HEAD without cancelling it.
-    if (c.req.method === "HEAD") {
-      return c.body(null, 200, { "content-type": "text/event-stream; charset=utf-8" });
-    }
+    if (c.req.method === "HEAD") return sseHead(c);
     if (running) {
       throw new Problem(409, "verify_running", {
         detail: "The log is being verified already; wait until that is done, or end it",

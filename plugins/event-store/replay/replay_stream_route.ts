@@ -3,7 +3,8 @@ import type { HttpEnv } from "../../../core/http/env.ts";
 import type { LiveStreams } from "../stream/live_streams.ts";
 import type { SubjectCatalog } from "../search/subject_catalog.ts";
 import type { EventStore } from "../store.ts";
-import { sseResponse } from "../stream/stream_sse.ts";
+import { sseFrame, sseHead, sseResponse } from "../../../core/http/send_sse.ts";
+import { sseFrames } from "../stream/event_frames.ts";
 import { replayFeed } from "./replay_feed.ts";
 import { replayJson } from "./replay_json.ts";
 import { knownReplay } from "./replay_routes.ts";
@@ -51,9 +52,7 @@ export function addReplayStreamRoute(
   http.openapi(streamRoute, async (c) => {
     const asked = { id: c.req.valid("param").id, principal: c.env.principal };
     const replay = await knownReplay(replays, asked);
-    if (c.req.method === "HEAD") {
-      return c.body(null, 200, { "content-type": "text/event-stream; charset=utf-8" });
-    }
+    if (c.req.method === "HEAD") return sseHead(c);
     const lastEventId = c.req.valid("header")["last-event-id"];
     const afterSeq = lastEventId === undefined ? c.req.valid("query").after_seq : Number(lastEventId);
     const stream = await streams.open({
@@ -65,8 +64,8 @@ export function addReplayStreamRoute(
     return sseResponse(stream, {
       keepaliveMs: streams.keepaliveMs,
       correlationId: c.env.correlationId,
-      endFrame: async () =>
-        `event: end\ndata: ${JSON.stringify(replayJson(await knownReplay(replays, asked)))}\n\n`,
+      frames: sseFrames,
+      endFrame: async () => sseFrame("end", replayJson(await knownReplay(replays, asked))),
     });
   });
 }

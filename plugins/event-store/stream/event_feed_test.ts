@@ -10,7 +10,8 @@ import { GroupCommit } from "../log/group_commit.ts";
 import { LiveStreams } from "./live_streams.ts";
 import { migrations } from "../migrations.ts";
 import { EventStore } from "../store.ts";
-import { sseResponse } from "./stream_sse.ts";
+import { sseResponse } from "../../../core/http/send_sse.ts";
+import { sseFrames } from "./event_frames.ts";
 import type { EventStoreTables } from "../tables.ts";
 
 interface Log extends AsyncDisposable {
@@ -196,7 +197,8 @@ testOnEveryStorage(
       delivered++;
       return result;
     };
-    const reader = sseResponse(stream, { keepaliveMs: 15_000, correlationId: "c1" }).body!.getReader();
+    const reader = sseResponse(stream, { keepaliveMs: 15_000, correlationId: "c1", frames: sseFrames }).body!
+      .getReader();
     await reader.read(); // "connected"
     await waitFor(() => log.listeners() === 1, { what: "the stream to be live" });
     await log.append("hub.a.demo.unread");

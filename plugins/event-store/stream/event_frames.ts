@@ -13,6 +13,13 @@ export function eventFrame(row: EventRow): string {
   return frame;
 }
 
+/** Events as frames of server-sent events: `id:` is the sequence, `data:` the event. */
+export function sseFrames(rows: readonly EventRow[]): string {
+  let text = "";
+  for (const row of rows) text += `id: ${row.seq}\ndata: ${eventJson(row)}\n\n`;
+  return text;
+}
+
 let last: { readonly rows: readonly EventRow[]; readonly texts: readonly string[] } = { rows: [], texts: [] };
 
 /** The texts of JSON arrays that hold these events, in order. Connections that follow the same events share them. */

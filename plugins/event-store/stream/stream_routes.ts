@@ -4,8 +4,9 @@ import { upgradeWebSocket } from "../../../core/http/serve.ts";
 import type { Tickets } from "../../../core/http/tickets.ts";
 import { filterQuery, toFilter } from "../search/filter_query.ts";
 import type { LiveStreams } from "./live_streams.ts";
-import { sseResponse } from "./stream_sse.ts";
-import { websocketHandlers } from "./stream_websocket.ts";
+import { batchFrames, eventFrame, sseFrames } from "./event_frames.ts";
+import { sseHead, sseResponse } from "../../../core/http/send_sse.ts";
+import { websocketHandlers } from "../../../core/http/send_socket.ts";
 
 const streamQuery = filterQuery.omit({ until: true }).extend({
   ticket: z.string().optional().openapi({ description: "One-time ticket instead of a key, for browsers" }),
@@ -78,10 +79,7 @@ export function addStreamRoutes(
     return c.json({ ticket, expires_at: expiresAt }, 201);
   });
   http.openapi(sseRoute, async (c) => {
-    // Hono drops the body of an answer to HEAD without cancelling it: the stream would stay open for ever.
-    if (c.req.method === "HEAD") {
-      return c.body(null, 200, { "content-type": "text/event-stream; charset=utf-8" });
-    }
+    if (c.req.method === "HEAD") return sseHead(c);
     const query = c.req.valid("query");
     const lastEventId = c.req.valid("header")["last-event-id"];
     const stream = await streams.open({
@@ -90,7 +88,8 @@ export function addStreamRoutes(
       afterSeq: lastEventId === undefined ? startOf(query) : Number(lastEventId),
       stillAllowed: () => c.env.stillAllowed(),
     });
-    return sseResponse(stream, { keepaliveMs: streams.keepaliveMs, correlationId: c.env.correlationId });
+    const { keepaliveMs } = streams;
+    return sseResponse(stream, { keepaliveMs, correlationId: c.env.correlationId, frames: sseFrames });
   });
   http.openapi(websocketRoute, async (c) => {
     const query = c.req.valid("query");
@@ -100,8 +99,12 @@ export function addStreamRoutes(
       stillAllowed: () => c.env.stillAllowed(),
     });
     try {
-      const options = { correlationId: c.env.correlationId, batch: query.batch === "true" };
-      return upgradeWebSocket(c, websocketHandlers(stream, options));
+      const handlers = websocketHandlers(stream, {
+        correlationId: c.env.correlationId,
+        messages: query.batch === "true" ? batchFrames : (rows) => rows.map(eventFrame),
+        advice: "connect again with after_seq of the last event seen",
+      });
+      return upgradeWebSocket(c, handlers);
     } catch (error) {
       stream.close();
       throw error;
